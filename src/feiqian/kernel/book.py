@@ -1,0 +1,92 @@
+"""Book: one institution's set of tables, its clock and its calendar; and the turn to write in it.
+
+One writer at a time: whoever changes money in a book first takes its turn, a row lock held until the
+commit. Inside a turn every read is final, so limits cannot be passed jointly, ids cannot be used
+twice and no two writers can wait for each other. Throughput comes from batches: one turn carries
+hundreds of payments (docs/decisions/0002-one-writer-per-book.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from feiqian.kernel.clock import Calendar, Clock
+from feiqian.kernel.database import Database
+from feiqian.kernel.errors import Refused
+
+SCHEMA = Path(__file__).parent / "schema"
+
+T = TypeVar("T")
+
+
+class ClockNotSteerable(Refused):
+    """Only a sandbox book has a clock that can be moved, and only forward."""
+
+    code, status, zh = "clock_not_steerable", 422, "只有沙盒账簿的时钟可以拨动，而且只能向前。"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The right to write in a book until the transaction ends. at: the book's moment, for all it writes."""
+
+    book: Book
+    connection: Any
+    at: datetime
+
+    @property
+    def local_day(self) -> date:
+        """The wall calendar's day, by which limits count."""
+        return self.book.calendar.local_day(self.at)
+
+    @property
+    def business_day(self) -> date:
+        """The day to book on."""
+        return self.book.calendar.business_day(self.at)
+
+
+@dataclass
+class Book:
+    """kind: live or sandbox. Each book's tables are a schema of their own."""
+
+    name: str
+    kind: Literal["live", "sandbox"]
+    database: Database
+    clock: Clock = field(default_factory=Clock)
+    calendar: Calendar = field(default_factory=Calendar)
+
+    async def turn(self, connection: Any) -> Turn:
+        """Wait for the turn inside an open transaction; take it first, before reading anything."""
+        self.clock.shift = await connection.fetchval("select clock_shift from book_turn for update")
+        return Turn(self, connection, self.clock.now())
+
+    async def write(self, work: Callable[[Turn], Awaitable[T]]) -> T:
+        """Run work in one turn and one transaction.
+
+        Runs work again when the database was lost on the way, also when the commit's answer was:
+        work must recognise what it has already done, as everything with an id or a subject does.
+        """
+
+        async def take_turn(connection: Any) -> T:
+            return await work(await self.turn(connection))
+
+        return await self.database.run(take_turn)
+
+    async def advance(self, by: timedelta) -> datetime:
+        """Move a sandbox's clock forward and return its new moment.
+
+        Raises: ClockNotSteerable for a live book or a step back.
+        """
+        if self.kind != "sandbox" or by < timedelta(0):
+            raise ClockNotSteerable("by")
+
+        async def move(turn: Turn) -> datetime:
+            self.clock.shift = await turn.connection.fetchval(
+                "update book_turn set clock_shift = clock_shift + $1 returning clock_shift", by
+            )
+            return self.clock.now()
+
+        return await self.write(move)

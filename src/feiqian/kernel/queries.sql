@@ -1,0 +1,27 @@
+-- name: add_events!
+insert into event (id, type, subject, owner, data, at)
+select id, type, subject, owner, data::jsonb, :at
+  from unnest(:ids::uuid[], :types::text[], :subjects::uuid[], :owners::uuid[], :data::text[])
+       as n (id, type, subject, owner, data);
+
+-- name: add_jobs!
+insert into job (kind, subject, payload, due_at)
+select kind, subject, payload::jsonb, due_at
+  from unnest(:kinds::text[], :subjects::uuid[], :payloads::text[], :due_at::timestamptz[])
+       as n (kind, subject, payload, due_at);
+
+-- name: due_jobs
+-- due_jobs: claim a batch; whoever else drains takes the next ones
+select id, kind, subject, payload, attempts from job
+ where due_at <= :at and failed_at is null
+ order by due_at, id limit :most
+   for update skip locked;
+
+-- name: finish_jobs!
+delete from job where id = any(:ids);
+
+-- name: put_off_job!
+update job set attempts = attempts + 1, due_at = :due_at, error = :error where id = :id;
+
+-- name: give_up_job!
+update job set attempts = attempts + 1, failed_at = :at, error = :error where id = :id;
