@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from feiqian.kernel.clock import Calendar, Clock
 from feiqian.kernel.database import Database
 from feiqian.kernel.errors import Refused
+from feiqian.kernel.secret import SealingKeys
 
 SCHEMA = Path(__file__).parent / "schema"
 
@@ -50,13 +51,18 @@ class Turn:
 
 @dataclass
 class Book:
-    """kind: live or sandbox. Each book's tables are a schema of their own."""
+    """kind: live or sandbox. Each book's tables are a schema of their own.
+
+    sealing: keys that seal secrets at rest. code_prefix: the first digits of this house's payment codes.
+    """
 
     name: str
     kind: Literal["live", "sandbox"]
     database: Database
     clock: Clock = field(default_factory=Clock)
     calendar: Calendar = field(default_factory=Calendar)
+    sealing: SealingKeys | None = None
+    code_prefix: str = "86"
 
     async def turn(self, connection: Any) -> Turn:
         """Wait for the turn inside an open transaction; take it first, before reading anything."""

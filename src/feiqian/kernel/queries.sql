@@ -11,10 +11,16 @@ select kind, subject, payload::jsonb, due_at
        as n (kind, subject, payload, due_at);
 
 -- name: due_jobs
--- due_jobs: claim a batch; whoever else drains takes the next ones
+-- due_jobs: what is due, oldest first
 select id, kind, subject, payload, attempts from job
  where due_at <= :at and failed_at is null
- order by due_at, id limit :most
+ order by due_at, id limit :most;
+
+-- name: claim_jobs
+-- claim_jobs: those nobody has done or is doing
+select id, kind, subject, payload, attempts from job
+ where id = any(:ids) and failed_at is null
+ order by due_at, id
    for update skip locked;
 
 -- name: finish_jobs!

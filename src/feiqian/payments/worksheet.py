@@ -1,0 +1,188 @@
+"""The worksheet of one turn: payments read, made and changed in memory, then stored set-based."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from feiqian.instruments.usage import Counting, open_counting
+from feiqian.instruments.wallet import Wallet, resolve
+from feiqian.kernel.book import Turn
+from feiqian.kernel.outbox import Outbox
+from feiqian.kernel.queries import load
+from feiqian.ledger import Pen, open_pen
+from feiqian.merchants.contract import Contract, contracts
+from feiqian.payments.lifecycle import after
+from feiqian.payments.payment import PaidLeg, Payment, Step
+from feiqian.payments.view import show_payment
+
+queries = load(Path(__file__).parent)
+
+_NEW = tuple(name for name in Payment.__struct_fields__ if name != "legs")
+_JSON = msgspec.json.Encoder()
+
+
+class Worksheet:
+    """Everything one batch needs to decide, and everything it decided."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        wallets: dict[UUID, Wallet],
+        terms: dict[object, Contract],
+        counting: Counting,
+        pen: Pen,
+        steps: dict[UUID, int],
+    ) -> None:
+        self.turn = turn
+        self.wallets = wallets
+        self.terms = terms  # by merchant, and by contract id
+        self.counting = counting
+        self.pen = pen
+        self.outbox = Outbox()
+        self._last_step = steps
+        self._new: dict[UUID, Payment] = {}
+        self._changed: dict[UUID, Payment] = {}
+        self._steps: list[Step] = []
+        self._told: dict[tuple[UUID, str], Payment] = {}
+
+    @property
+    def at(self) -> datetime:
+        """The moment of everything on this sheet."""
+        return self.turn.at
+
+    def add(self, payment: Payment) -> None:
+        """A new payment."""
+        self._new[payment.id] = payment
+
+    def step(
+        self, payment: Payment, step: str, amount: int | None = None, detail: dict[str, Any] | None = None
+    ) -> None:
+        """Take a step of the lifecycle and remember it. Raises: WrongState."""
+        payment.state = after(payment.state, step)
+        n = self._last_step[payment.id] = self._last_step.get(payment.id, 0) + 1
+        self._steps.append(Step(payment.id, n, step, payment.state, amount, detail or {}, self.at))
+        if payment.id not in self._new:
+            self._changed[payment.id] = payment
+
+    def tell(self, payment: Payment, type: str) -> None:
+        """Announce what became of a payment; the event shows it as it stands when stored."""
+        self._told[payment.id, type] = payment
+
+    async def write(self) -> None:
+        """Store all: usage, payments, legs, steps, movements, events and timers, in one transaction."""
+        connection = self.turn.connection
+        if self._new:
+            await self._write_new(connection)
+        if self._changed:
+            await self._write_changed(connection)
+        if self._steps:
+            await queries.add_steps(
+                connection,
+                payments=[s.payment for s in self._steps],
+                ns=[s.n for s in self._steps],
+                steps=[s.step for s in self._steps],
+                states=[s.state for s in self._steps],
+                amounts=[s.amount for s in self._steps],
+                details=[_text(s.detail) for s in self._steps],
+                at=[s.at for s in self._steps],
+            )
+        await self.counting.write(self.turn)
+        await self.pen.write()
+        for (id, type), payment in self._told.items():
+            self.outbox.tell(type, id, payment.payee_owner, {"payment": show_payment(payment)})
+        await self.outbox.write(self.turn)
+
+    async def _write_new(self, connection: Any) -> None:
+        payments = list(self._new.values())
+        columns = {name: [getattr(p, name) for p in payments] for name in _NEW}
+        columns["refusal"] = [None if r is None else _text(r) for r in columns["refusal"]]
+        columns["refs"] = [_text(refs) for refs in columns["refs"]]
+        await queries.add_payments(connection, **columns)
+        legs = [(payment.id, leg) for payment in payments for leg in payment.legs]
+        if legs:
+            await queries.add_legs(
+                connection,
+                payments=[id for id, _ in legs],
+                ns=[leg.n for _, leg in legs],
+                sources=[leg.source for _, leg in legs],
+                targets=[leg.target for _, leg in legs],
+                amounts=[leg.amount for _, leg in legs],
+                whys=[leg.why for _, leg in legs],
+                taken=[leg.taken for _, leg in legs],
+                returned=[leg.returned for _, leg in legs],
+                holds=[leg.hold for _, leg in legs],
+                contracts=[leg.contract for _, leg in legs],
+            )
+
+    async def _write_changed(self, connection: Any) -> None:
+        payments = list(self._changed.values())
+        await queries.change_payments(
+            connection,
+            ids=[p.id for p in payments],
+            states=[p.state for p in payments],
+            held=[p.held for p in payments],
+            captured=[p.captured for p in payments],
+            refunded=[p.refunded for p in payments],
+        )
+        legs = [(payment.id, leg) for payment in payments for leg in payment.legs]
+        if legs:
+            await queries.change_legs(
+                connection,
+                payments=[id for id, _ in legs],
+                ns=[leg.n for _, leg in legs],
+                taken=[leg.taken for _, leg in legs],
+                returned=[leg.returned for _, leg in legs],
+                holds=[leg.hold for _, leg in legs],
+            )
+
+
+def _text(value: Any) -> str:
+    return _JSON.encode(value).decode()
+
+
+async def open_worksheet(
+    turn: Turn, wallets: Iterable[UUID], payments: Sequence[Payment] = (), *, counted: bool = True
+) -> Worksheet:
+    """Read what it takes to decide about these wallets and these existing payments."""
+    ids = set(wallets)
+    holds: list[UUID] = []
+    for payment in payments:
+        for leg in payment.legs:
+            ids.update((leg.source, leg.target))
+            if leg.hold is not None:
+                holds.append(leg.hold)
+    found = await resolve(turn, ids)
+    owners = [wallet.owner for wallet in found.values() if wallet.is_customers]
+    merchants = [wallet.owner for wallet in found.values() if wallet.kind == "merchant_payable"]
+    named = [leg.contract for p in payments for leg in p.legs if leg.contract is not None]
+    terms = await contracts(turn, merchants, named)
+    house = {contract.fee_wallet for contract in terms.values()} - set(found)
+    if house:
+        found |= await resolve(turn, house)
+    counting = await open_counting(turn, owners if counted else ())
+    pen = await open_pen(turn, [wallet.account_key for wallet in found.values()], holds)
+    steps: dict[UUID, int] = {}
+    if payments:
+        rows = await queries.last_steps(turn.connection, ids=[payment.id for payment in payments])
+        steps = {row["payment"]: row["n"] for row in rows}
+    return Worksheet(turn, found, terms, counting, pen, steps)
+
+
+async def load_payments(connection: Any, ids: Sequence[UUID]) -> dict[UUID, Payment]:
+    """Payments with their legs, by id; ids that do not exist are left out."""
+    return await with_legs(connection, await queries.by_id(connection, ids=list(set(ids))))
+
+
+async def with_legs(connection: Any, rows: Sequence[Any]) -> dict[UUID, Payment]:
+    """Rows of table payment as payments with their legs, by id."""
+    payments = {row["id"]: Payment(**dict(row), legs=[]) for row in rows}
+    if payments:
+        for row in await queries.legs_of(connection, ids=list(payments)):
+            payments[row["payment"]].legs.append(PaidLeg(*row[1:]))
+    return payments
