@@ -1,0 +1,39 @@
+"""Deposit: the operator credits a wallet with what the custody bank says has come in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from feiqian.instruments.wallet import HOUSE, house_wallet, open_wallets
+from feiqian.kernel.book import Turn
+from feiqian.kernel.errors import Refused
+from feiqian.kernel.ids import as_id
+from feiqian.kernel.money import Money
+from feiqian.payments import Leg, Order, Payment, submit
+
+
+class Deposit(msgspec.Struct, frozen=True):
+    """Credit a wallet. reference: the custody bank's own for this receipt; one receipt, one deposit."""
+
+    wallet: UUID
+    amount: Money
+    reference: str
+
+
+async def deposit(turn: Turn, deposits: Sequence[Deposit]) -> list[Payment | Refused]:
+    """Credit wallets. -> the payment or a refusal per deposit; a reference used before gives its payment."""
+    units = {each.amount.currency for each in deposits}
+    await open_wallets(turn, [(HOUSE, "custody", unit) for unit in sorted(units)])
+    return await submit(turn, [order(each) for each in deposits])
+
+
+def order(deposit: Deposit) -> Order:
+    """What a deposit asks of payments; no limit applies to money coming in."""
+    subject = as_id(hashlib.sha256(f"deposit/{deposit.reference}".encode()).digest()[:16])
+    custody = house_wallet("custody", deposit.amount.currency)
+    legs = (Leg(custody, deposit.wallet, deposit.amount, "deposit"),)
+    return Order("deposit", subject, legs, refs={"reference": deposit.reference})

@@ -1,0 +1,5 @@
+"""Transfers between persons: find by phone, see a masked name, then send. Start at transfer.py."""
+
+from feiqian.scenes.transfer.transfer import Lookup, Send, look_up, send
+
+__all__ = ["Lookup", "Send", "look_up", "send"]

@@ -1,0 +1,127 @@
+"""The app: routes, and what every request passes on its way in and out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.enums import ScopeType
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import HTTPScope, Message, Receive, Scope, Send
+
+from feiqian.kernel import metrics
+from feiqian.kernel.ids import new_id, show
+from feiqian.kernel.logs import logger, request
+from feiqian.web.api import health, payments, shop, transfers
+from feiqian.web.body import check_body
+from feiqian.web.caller import VERSIONS, guard
+from feiqian.web.house import House
+from feiqian.web.problem import on_error
+from feiqian.web.responses import document
+
+log = logger("web")
+
+ROUTES = [*health.ROUTES, *payments.ROUTES, *shop.ROUTES, *transfers.ROUTES]
+document(ROUTES)
+
+
+class App:
+    """The ASGI application: Litestar, and around it a request id, the time taken, a line in the log."""
+
+    def __init__(self, inner: Litestar, access_log: bool) -> None:
+        self.inner = inner
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if scope["type"] != ScopeType.HTTP:
+            await self.inner(scope, receive, send)
+            return
+        id = show("req", new_id())
+        started, status = perf_counter(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_headers(scope, id)]
+            await send(message)
+
+        with request(id):
+            try:
+                await self.inner(scope, receive, answer)
+            finally:
+                self._note(scope, status, perf_counter() - started)
+
+    def _note(self, scope: HTTPScope, status: int, took: float) -> None:
+        route = str(scope.get("path_template") or "unknown")
+        metrics.http_request(route, status, took)
+        if self._access_log:
+            milliseconds = round(took * 1000, 1)
+            log.info("request", method=scope["method"], route=route, status=status, milliseconds=milliseconds)
+
+
+def _headers(scope: HTTPScope, id: str) -> list[tuple[bytes, bytes]]:
+    version = scope.get("state", {}).get("version", VERSIONS[-1])
+    return [
+        (b"request-id", id.encode()),
+        (b"api-version", version.isoformat().encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"cache-control", b"no-store"),
+    ]
+
+
+def create_app(
+    house: House,
+    *,
+    body_bytes_max: int = 65_536,
+    access_log: bool = True,
+    tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+) -> App:
+    """The application over a house. tasks: what runs beside it as long as it does, such as the jobs."""
+
+    @asynccontextmanager
+    async def living(app: Litestar) -> AsyncIterator[None]:
+        await house.open()
+        running = [asyncio.create_task(task()) for task in tasks]
+        yield
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await house.close()
+
+    inner = Litestar(
+        route_handlers=ROUTES,
+        guards=[guard],
+        before_request=check_body,
+        exception_handlers={Exception: on_error},
+        request_max_body_size=body_bytes_max,
+        openapi_config=_description(),
+        lifespan=[living],
+        logging_config=None,
+    )
+    inner.state.house = house
+    return App(inner, access_log)
+
+
+def _description() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="feiqian",
+        version=VERSIONS[-1].isoformat(),
+        description="Mobile payments and embedded finance. Money is `{amount, currency}` in minor units.",
+        use_handler_docstrings=True,
+        security=[{"key": []}],
+        components=Components(
+            security_schemes={
+                "key": SecurityScheme(type="http", scheme="bearer", description="A secret key, sk_…")
+            }
+        ),
+        render_plugins=[JsonRenderPlugin()],
+        openapi_router=Router("/v1", route_handlers=[], opt={"public": True}, include_in_schema=False),
+    )

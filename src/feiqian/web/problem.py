@@ -1,0 +1,166 @@
+"""Problems: every error as RFC 9457 application/problem+json, in English and Chinese."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+
+from feiqian.kernel.errors import Broken, FeiqianError, Malformed, NotFound, Refused, family
+from feiqian.kernel.ids import show
+from feiqian.kernel.logs import logger, request_id
+from feiqian.payments import Payment
+
+MEDIA_TYPE = "application/problem+json"
+DOCS = "https://feiqian.org/errors/"
+
+log = logger("web")
+
+
+class MethodNotAllowed(Refused):
+    """This address does not answer that method. See the API description."""
+
+    code, status, zh = "method_not_allowed", 405, "该地址不支持此方法，请查看接口文档。"
+
+
+class TooLarge(Refused):
+    """The body is too large. Send less at once."""
+
+    code, status, zh = "too_large", 413, "请求体过大，请减少一次提交的内容。"
+
+
+class UnsupportedMediaType(Refused):
+    """Bodies are JSON. Send Content-Type: application/json."""
+
+    code, status, zh = (
+        "unsupported_media_type",
+        415,
+        "请求体须为 JSON，请设置 Content-Type: application/json。",
+    )
+
+
+class FieldFault(msgspec.Struct, frozen=True):
+    """One field that cannot be read, and why."""
+
+    param: str
+    detail: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong, for programs (code, param, facts) and for people (both languages)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    message_en: str
+    message_zh: str
+    retryable: bool
+    request_id: str
+    param: str | None = None
+    payment: str | None = None
+    facts: dict[str, Any] = {}
+    errors: list[FieldFault] = []
+
+
+_JSON = msgspec.json.Encoder()
+
+
+def problem(
+    error: FeiqianError, language: str, payment: UUID | None = None, faults: list[FieldFault] | None = None
+) -> Problem:
+    """The public form of an error. payment: the refused payment that remembers it."""
+    return Problem(
+        type=DOCS + error.code,
+        title=error.text(language),
+        status=error.status,
+        detail=error.message(language),
+        code=error.code,
+        message_en=error.message("en"),
+        message_zh=error.message("zh"),
+        retryable=error.retryable,
+        request_id=request_id.get() or "",
+        param=error.param,
+        payment=None if payment is None else show("pay", payment),
+        facts={name: value for name, value in error.facts.items() if not isinstance(error, Broken)},
+        errors=faults or [],
+    )
+
+
+def encode(shown: Problem) -> bytes:
+    """The bytes of a problem."""
+    return _JSON.encode(shown)
+
+
+def refusal_of(payment: Payment) -> FeiqianError:
+    """The error that a refused payment remembers."""
+    kept = payment.refusal or {}
+    kind = _by_code().get(kept.get("code", ""), Refused)
+    return kind(kept.get("param"), **kept.get("facts", {}))
+
+
+def _by_code() -> dict[str, type[FeiqianError]]:
+    return {kind.code: kind for kind in family()}
+
+
+def language_of(request: Request[Any, Any, Any]) -> str:
+    """'zh' when Chinese is what the caller would rather read, else 'en'."""
+    wanted = request.headers.get("accept-language", "")
+    first = wanted.split(",")[0].strip().lower()
+    return "zh" if first.startswith("zh") else "en"
+
+
+def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Any error as a problem; what we did not foresee is logged whole and told as broken, without a trace."""
+    known, faults = _known(error)
+    if isinstance(known, Broken):
+        log.error("broken", error_code=known.code, facts=known.facts, exc_info=error)
+        known = Broken()
+    headers = {"Cache-Control": "no-store"}
+    if known.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if known.status == 503:
+        headers["Retry-After"] = "1"
+    if isinstance(error, MethodNotAllowedException) and error.headers:
+        headers |= {name: value for name, value in error.headers.items() if name.lower() == "allow"}
+    body = encode(problem(known, language_of(request), faults=faults))
+    return Response(body, status_code=known.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _known(error: Exception) -> tuple[FeiqianError, list[FieldFault]]:
+    if isinstance(error, FeiqianError):
+        return error, []
+    if isinstance(error, ValidationException):
+        faults = [_fault(each) for each in error.extra or [] if isinstance(each, dict)]
+        first = faults[0] if faults else None
+        return Malformed(first.param if first else None, **_reason(first, error)), faults
+    if isinstance(error, NotFoundException):
+        return NotFound(), []
+    if isinstance(error, MethodNotAllowedException):
+        return MethodNotAllowed(), []
+    if isinstance(error, RequestEntityTooLarge):
+        return TooLarge(), []
+    if isinstance(error, HTTPException) and error.status_code == 415:
+        return UnsupportedMediaType(), []
+    if isinstance(error, ClientException):
+        return Malformed(reason=str(error.detail)[:200]), []
+    return Broken(), []
+
+
+def _reason(first: FieldFault | None, error: ValidationException) -> dict[str, str]:
+    return {"reason": first.detail if first else str(error.detail)[:200]}
+
+
+def _fault(raw: dict[str, Any]) -> FieldFault:
+    return FieldFault(str(raw.get("key") or raw.get("source") or ""), str(raw.get("message", ""))[:200])
