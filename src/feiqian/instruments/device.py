@@ -233,7 +233,7 @@ async def devices_of(connection: Any, party: UUID) -> list[Device]:
 
 
 async def devices_by_alias(connection: Any, aliases: Iterable[str]) -> dict[str, Device]:
-    """Devices by alias, in whatever state; aliases that nobody has are left out."""
+    """Devices whose codes may be taken, by alias; suspended and removed ones are left out as unknown."""
     rows = await queries.devices_by_alias(connection, aliases=list(set(aliases)))
     return {row["alias"]: Device(*row) for row in rows}
 

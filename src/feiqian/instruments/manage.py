@@ -6,7 +6,7 @@ own wallets are not to be managed here: they are not found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -126,6 +126,14 @@ async def wallet(connection: Any, id: UUID) -> Wallet:
 async def wallets_of(connection: Any, owner: UUID) -> list[Wallet]:
     """All wallets of a party or merchant, the oldest first."""
     return [_wallet(row) for row in await queries.wallets_of_owner(connection, owner=owner)]
+
+
+async def wallets_of_all(connection: Any, owners: Iterable[UUID]) -> dict[UUID, list[Wallet]]:
+    """The wallets of many owners at once, each owner's oldest first; who has none has an empty list."""
+    found: dict[UUID, list[Wallet]] = {owner: [] for owner in owners}
+    for row in await queries.wallets_of_owners(connection, owners=list(found)):
+        found[row["owner"]].append(_wallet(row))
+    return found
 
 
 def _wallet(row: Any) -> Wallet:

@@ -16,6 +16,12 @@ select w.id, w.account_key, w.owner, w.kind, w.currency, w.state, w.limits,
   from wallet w left join party p on p.id = w.owner
  where w.owner = :owner order by w.created_at, w.id;
 
+-- name: wallets_of_owners
+select w.id, w.account_key, w.owner, w.kind, w.currency, w.state, w.limits,
+       coalesce(p.state, 'active') as owner_state, p.account_class
+  from wallet w left join party p on p.id = w.owner
+ where w.owner = any(:owners) order by w.created_at, w.id;
+
 -- name: find_wallets
 select id, owner, kind, currency from wallet where owner = any(:owners);
 
@@ -66,7 +72,7 @@ select id, party, wallet, alias, code_class, state, wrong_codes, locked_until, c
 
 -- name: devices_by_alias
 select id, party, wallet, alias, code_class, state, wrong_codes, locked_until, created_at, secret
-  from device where alias = any(:aliases::text[]);
+  from device where alias = any(:aliases::text[]) and state = 'active';
 
 -- name: devices_of_party
 select id, party, wallet, alias, code_class, state, wrong_codes, locked_until, created_at, secret

@@ -78,6 +78,17 @@ class Unavailable(Refused):
     code, status, zh, retryable = "unavailable", 503, "服务暂时不可用，请稍后用相同的幂等键重试。", True
 
 
+def revive(kept: dict[str, Any]) -> Refused:
+    """The refusal that was kept as {code, param, facts}; an unknown code gives a plain Refused."""
+    known = {kind.code: kind for kind in family(Refused) if issubclass(kind, Refused)}
+    return known.get(kept.get("code", ""), Refused)(kept.get("param"), **kept.get("facts", {}))
+
+
+def keep(refusal: Refused) -> dict[str, Any]:
+    """A refusal as it is kept to be said again."""
+    return {"code": refusal.code, "param": refusal.param, "facts": refusal.facts}
+
+
 def family(root: type[FeiqianError] = FeiqianError) -> Iterator[type[FeiqianError]]:
     """Every error class below root, depth first, in order of definition."""
     for kind in root.__subclasses__():

@@ -31,3 +31,20 @@ update job set attempts = attempts + 1, due_at = :due_at, error = :error where i
 
 -- name: give_up_job!
 update job set attempts = attempts + 1, failed_at = :at, error = :error where id = :id;
+
+-- name: event^
+select seq, id, type, subject, owner, data, at from event where id = :id;
+
+-- name: events_down
+select seq, id, type, subject, owner, data, at from event
+ where seq > :above and (:below::bigint is null or seq < :below)
+   and (:type::text is null or type = :type) and (:subject::uuid is null or subject = :subject)
+   and (:owner::uuid is null or owner = :owner)
+ order by seq desc limit :most;
+
+-- name: events_up
+select seq, id, type, subject, owner, data, at from event
+ where seq > :above and (:below::bigint is null or seq < :below)
+   and (:type::text is null or type = :type) and (:subject::uuid is null or subject = :subject)
+   and (:owner::uuid is null or owner = :owner)
+ order by seq limit :most;

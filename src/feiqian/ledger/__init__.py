@@ -9,7 +9,16 @@ tamper-evident and `verify.py` proves it.
 from feiqian.ledger.account import Account, Balance, close_account, open_accounts
 from feiqian.ledger.chart import CHART, MOVEMENTS, chart, movement
 from feiqian.ledger.post import SWEEP, Pen, is_any_overdue, open_pen, post, sweep
-from feiqian.ledger.read import balances, entries, entries_of, past_balance, trial_balance
+from feiqian.ledger.read import (
+    balances,
+    entries,
+    entries_of,
+    find_account,
+    find_transfer,
+    page_of_accounts,
+    past_balance,
+    trial_balance,
+)
 from feiqian.ledger.transfer import Entry, Result, Transfer, journal
 from feiqian.ledger.verify import Proof, verify
 
@@ -29,11 +38,14 @@ __all__ = [
     "close_account",
     "entries",
     "entries_of",
+    "find_account",
+    "find_transfer",
     "is_any_overdue",
     "journal",
     "movement",
     "open_accounts",
     "open_pen",
+    "page_of_accounts",
     "past_balance",
     "post",
     "sweep",

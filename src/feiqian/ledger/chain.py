@@ -15,15 +15,15 @@ from feiqian.ledger.transfer import Entry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_ENTRY = struct.Struct(">q16siiqhh16si16siiq8q")
-_HEAD = struct.Struct(">qqqi")
+_HEAD = struct.Struct(">qqqiq")
+_ENTRY = struct.Struct(">q16siiqhh16si16si8q")
 _NONE = bytes(16)
 
 
 def canonical(entry: Entry) -> bytes:
-    """The bytes of an entry that the chain covers: every column, big-endian, absent ids as zeros.
+    """The bytes of an entry that the chain covers: its columns, big-endian, absent ids as zeros.
 
-    Days are proleptic ordinals, moments microseconds since 1970.
+    Days are proleptic ordinals. Left out are the day and the moment of booking, which are the block's.
     """
     return _ENTRY.pack(
         entry[0],
@@ -37,18 +37,20 @@ def canonical(entry: Entry) -> bytes:
         entry[8],
         entry[9].bytes if entry[9] is not None else _NONE,
         entry[10].toordinal(),
-        entry[11].toordinal(),
-        (entry[12] - _EPOCH) // _MICROSECOND,
         *entry[13:],
     )
 
 
-def block_hash(previous: bytes, number: int, booked_on: date, entries: Sequence[Entry]) -> bytes:
-    """SHA-256 over the previous hash, the block's head and its entries' canonical bytes."""
-    digest = hashlib.sha256(previous)
-    digest.update(_HEAD.pack(number, entries[0].seq, entries[-1].seq, booked_on.toordinal()))
-    digest.update(b"".join(map(canonical, entries)))
-    return digest.digest()
+def block_hash(
+    previous: bytes, number: int, booked_on: date, booked_at: datetime, entries: Sequence[Entry]
+) -> bytes:
+    """SHA-256 over the previous hash, the block's head and its entries' canonical bytes.
+
+    The head is number, first and last sequence number, day, and moment in microseconds since 1970.
+    """
+    moment = (booked_at - _EPOCH) // _MICROSECOND
+    head = _HEAD.pack(number, entries[0].seq, entries[-1].seq, booked_on.toordinal(), moment)
+    return hashlib.sha256(b"".join((previous, head, *map(canonical, entries)))).digest()
 
 
 def sums(entries: Iterable[Entry], units: Mapping[int, str]) -> dict[str, int]:

@@ -177,5 +177,5 @@ async def _closing(head: Any, facts: Facts, entries: Sequence[Entry]) -> dict[st
         "booked_at": facts.at,
         "sums": sums(entries, {account.key: account.unit for account in accounts}),
         "previous": head["hash"],
-        "hash": block_hash(head["hash"], number, facts.booked_on, entries),
+        "hash": block_hash(head["hash"], number, facts.booked_on, facts.at, entries),
     }

@@ -157,3 +157,14 @@ select id, debit_key, credit_key, amount, expires_at from hold order by id;
 
 -- name: head_now^
 select seq, block, hash, booked_at from ledger_head;
+
+-- name: accounts_page
+-- accounts_page: by key, which grows as accounts are opened
+select id, key from ((select id, key from account
+                       where key < :below and (:code::smallint is null or code = :code)
+                         and (:unit::text is null or unit = :unit) order by key desc limit :down)
+                     union all
+                     (select id, key from account
+                       where key > :above and (:code::smallint is null or code = :code)
+                         and (:unit::text is null or unit = :unit) order by key limit :up)) as page
+ order by key desc;

@@ -10,10 +10,12 @@ from uuid import UUID
 
 from feiqian.kernel.queries import load
 from feiqian.ledger.account import Balance
+from feiqian.ledger.transfer import Entry
 
 queries = load(Path(__file__).parent)
 
 _END = 2**63 - 1
+_KEY_MAX = 2**31 - 1
 
 
 async def balances(connection: Any, keys: Sequence[int], at: datetime) -> dict[int, Balance]:
@@ -64,3 +66,41 @@ async def entries_of(connection: Any, payment: UUID) -> list[Any]:
 async def trial_balance(connection: Any) -> list[Any]:
     """Per unit and kind of account: number of accounts and their summed counters."""
     return list(await queries.trial_balance(connection))
+
+
+async def find_account(connection: Any, id: UUID) -> int | None:
+    """The key of the account of that id."""
+    rows = await queries.account_keys(connection, ids=[id])
+    return int(rows[0]["key"]) if rows else None
+
+
+async def find_transfer(connection: Any, id: UUID) -> Entry | None:
+    """The transfer of that id, as booked."""
+    rows = await queries.known_transfers(connection, ids=[id])
+    return Entry(*rows[0]) if rows else None
+
+
+async def page_of_accounts(
+    connection: Any,
+    limit: int,
+    *,
+    above: int | None = None,
+    below: int | None = None,
+    code: int | None = None,
+    unit: str | None = None,
+) -> list[int]:
+    """Keys of accounts, the newest first, between two keys left out; with `above` the page just above it.
+
+    code: only accounts of this code in the chart. unit: only accounts in it.
+    """
+    up = above is not None
+    rows = await queries.accounts_page(
+        connection,
+        above=above if above is not None else _KEY_MAX,
+        below=below if below is not None else 0 if up else _KEY_MAX,
+        down=0 if up else limit,
+        up=limit if up else 0,
+        code=code,
+        unit=unit,
+    )
+    return [row["key"] for row in rows]

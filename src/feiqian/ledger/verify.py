@@ -91,9 +91,9 @@ class _Replay:
             self.fault("chain", f"{name} does not follow the block before it")
         if [entry.seq for entry in entries] != list(range(block["first_seq"], block["last_seq"] + 1)):
             self.fault("chain", f"{name} has entries missing or added")
-        elif block_hash(block["previous"], block["number"], block["booked_on"], entries) != block["hash"]:
+        elif _hash(block, entries) != block["hash"]:
             self.fault("chain", f"{name} was changed after it was written")
-        # The hash covers the entries' day and moment; reads of the past go by the block's.
+        # The hash covers the block's day and moment, by which the past is read.
         if any((e.booked_on, e.booked_at) != (block["booked_on"], block["booked_at"]) for e in entries):
             self.fault("chain", f"{name} has another day or moment than its entries")
         if self.booked_at is not None and block["booked_at"] < self.booked_at:
@@ -166,6 +166,10 @@ class _Replay:
         listed = {tuple(row) for row in holds}
         if listed != {(e.id, e.debit_key, e.credit_key, e.amount, _until(e)) for e in self.open.values()}:
             self.fault("holds", "the list of open holds is not what the entries leave open")
+
+
+def _hash(block: Any, entries: list[Entry]) -> bytes:
+    return block_hash(block["previous"], block["number"], block["booked_on"], block["booked_at"], entries)
 
 
 def _until(hold: Entry) -> Any:

@@ -30,7 +30,7 @@ from feiqian.merchants.merchant import (
     NewStore,
     NewTerminal,
     Store,
-    StoreClosed,
+    StoreStateRefused,
     Terminal,
 )
 from feiqian.merchants.register import register, resume, suspend
@@ -56,7 +56,7 @@ __all__ = [
     "NewStore",
     "NewTerminal",
     "Store",
-    "StoreClosed",
+    "StoreStateRefused",
     "Terminal",
     "add_cashiers",
     "add_stores",

@@ -35,10 +35,10 @@ class MerchantClosed(Refused):
     code, status, zh = "merchant_closed", 409, "该商户已注销，不能再变更。"
 
 
-class StoreClosed(Refused):
+class StoreStateRefused(Refused):
     """This store is closed and takes nobody on. Use another store."""
 
-    code, status, zh = "store_closed", 409, "该门店已关闭，请使用其他门店。"
+    code, status, zh = "store_state", 409, "该门店已关闭，请使用其他门店。"
 
 
 class Merchant(msgspec.Struct, frozen=True):

@@ -33,7 +33,7 @@ from feiqian.merchants.merchant import (
     NewStore,
     NewTerminal,
     Store,
-    StoreClosed,
+    StoreStateRefused,
     Terminal,
 )
 
@@ -76,7 +76,7 @@ async def add_stores(turn: Turn, asked: Sequence[NewStore]) -> list[Store | Refu
 
 
 async def add_cashiers(turn: Turn, asked: Sequence[NewCashier]) -> list[Cashier | Refused]:
-    """Take cashiers on. Refuses: NotFound and StoreClosed for the store; BadName."""
+    """Take cashiers on. Refuses: NotFound and StoreStateRefused for the store; BadName."""
     stores = await find_stores(turn.connection, [one.store for one in asked])
     known = await find_cashiers(turn.connection, [one.id for one in asked])
     answers: list[Cashier | Refused] = []
@@ -106,7 +106,7 @@ async def add_cashiers(turn: Turn, asked: Sequence[NewCashier]) -> list[Cashier 
 
 
 async def add_terminals(turn: Turn, asked: Sequence[NewTerminal]) -> list[Terminal | Refused]:
-    """Set terminals up. Refuses: NotFound and StoreClosed for the store; BadName."""
+    """Set terminals up. Refuses: NotFound and StoreStateRefused for the store; BadName."""
     stores = await find_stores(turn.connection, [one.store for one in asked])
     known = await find_terminals(turn.connection, [one.id for one in asked])
     answers: list[Terminal | Refused] = []
@@ -140,7 +140,7 @@ def _open_store(stores: Mapping[UUID, Store], id: UUID) -> Store:
     if store is None:
         raise NotFound("store")
     if store.state == "closed":
-        raise StoreClosed("store")
+        raise StoreStateRefused("store")
     return store
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from feiqian.kernel.errors import NotFound
 from feiqian.kernel.pages import span
 from feiqian.kernel.queries import load
-from feiqian.parties.party import Party, e164
+from feiqian.parties.party import Kind, Party, e164
 
 queries = load(Path(__file__).parent)
 
@@ -42,8 +42,13 @@ async def by_reference(connection: Any, reference: str) -> Party | None:
 
 
 async def page_of_parties(
-    connection: Any, limit: int, starting_after: UUID | None = None, ending_before: UUID | None = None
+    connection: Any,
+    limit: int,
+    starting_after: UUID | None = None,
+    ending_before: UUID | None = None,
+    kind: Kind | None = None,
 ) -> list[Party]:
-    """A page of all parties, newest first (kernel/pages.py)."""
-    rows = await queries.parties_page(connection, **span(limit, starting_after, ending_before))
+    """A page of all parties, or of all of a kind, newest first (kernel/pages.py)."""
+    page = span(limit, starting_after, ending_before)
+    rows = await queries.parties_page(connection, kind=kind, **page)
     return [Party(*row) for row in rows]

@@ -12,9 +12,11 @@ select id, kind, name, phone, reference, account_class, state, metadata, created
 
 -- name: parties_page
 select id, kind, name, phone, reference, account_class, state, metadata, created_at
-  from ((select id from party where id < :below order by id desc limit :down)
+  from ((select id from party where id < :below and (:kind::text is null or kind = :kind)
+          order by id desc limit :down)
         union all
-        (select id from party where id > :above order by id limit :up)) as page
+        (select id from party where id > :above and (:kind::text is null or kind = :kind)
+          order by id limit :up)) as page
   join party using (id) order by id desc;
 
 -- name: taken

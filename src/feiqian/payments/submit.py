@@ -8,7 +8,7 @@ from uuid import UUID
 
 from feiqian.instruments.wallet import Wallet
 from feiqian.kernel.book import Turn
-from feiqian.kernel.errors import Broken, Refused
+from feiqian.kernel.errors import Broken, Refused, keep
 from feiqian.kernel.ids import new_id
 from feiqian.kernel.money import CurrencyMismatch, Money
 from feiqian.ledger import Result, Transfer, journal, movement
@@ -287,6 +287,6 @@ def refuse(sheet: Worksheet, payment: Payment, refusal: Refused) -> None:
     """Note why an order is refused; it leaves nothing but this note."""
     payment.legs = []
     payment.hold_until = None
-    payment.refusal = {"code": refusal.code, "param": refusal.param, "facts": refusal.facts}
+    payment.refusal = keep(refusal)
     sheet.step(payment, "refused", None, payment.refusal)
     sheet.tell(payment, "payment.refused" if payment.reverses is None else "refund.refused")

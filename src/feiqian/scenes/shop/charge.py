@@ -15,7 +15,7 @@ import msgspec
 
 from feiqian.instruments.device import Device, device_secret, devices_by_alias, note_wrong, use_codes
 from feiqian.kernel.book import Turn
-from feiqian.kernel.errors import Broken, Refused
+from feiqian.kernel.errors import Broken, Refused, keep, revive
 from feiqian.payments import Payment, submit
 from feiqian.payments.worksheet import load_payments
 from feiqian.scenes.shop import emv_consumer, payment_code
@@ -39,12 +39,6 @@ class Charge(msgspec.Struct, frozen=True):
 
     purchase: NewPurchase
     code: str
-
-
-class ScanAgain(Refused):
-    """This code was scanned for this purchase before and refused; the first answer stands."""
-
-    code, status, zh = "scan_refused_before", 422, "该码曾为此订单扫过并被拒绝，结果不变，请刷新付款码。"
 
 
 Mark = tuple[UUID, int, int]
@@ -124,14 +118,15 @@ class _Desk:
         self.counter = counter
         self._devices = devices
         self._wrong: list[UUID] = []
-        self._before: dict[tuple[UUID, Mark], Any] = {}
+        self._before: dict[tuple[UUID, Mark], dict[str, Any]] = {}
         self._scans: list[tuple[UUID, Mark, UUID | None, str | None]] = []
 
     async def read_scans(self, asked: Sequence[Charge]) -> None:
         """Earlier scans for the purchases that these order numbers already are."""
         known = [id for id in map(self.counter.known_id, (each.purchase for each in asked)) if id]
         for row in await queries.scans(self.turn.connection, purchases=known) if known else []:
-            self._before[row["purchase"], (row["device"], row["step"], row["counter"])] = row
+            if row["refusal"] is not None:
+                self._before[row["purchase"], (row["device"], row["step"], row["counter"])] = row["refusal"]
 
     def wallet(self, purchase: Purchase) -> UUID:
         return self.counter.shops[purchase.store].wallets[purchase.currency]
@@ -154,8 +149,9 @@ class _Desk:
             self._refuse(key, code, device)
         assert step is not None
         mark = (device.id, step, code.counter)
-        if (purchase.id, mark) in self._before:
-            raise ScanAgain("code")
+        before = self._before.get((purchase.id, mark))
+        if before is not None:
+            raise revive(before)  # the first answer stands
         return device, mark
 
     def _refuse(self, key: bytes, code: PaymentCode, device: Device) -> None:
@@ -171,7 +167,7 @@ class _Desk:
         refusal: dict[str, Any] | None
         payment: UUID | None
         if isinstance(outcome, Refused):
-            refusal, payment = {"code": outcome.code}, None
+            refusal, payment = keep(outcome), None
         else:
             refusal, payment = outcome.refusal, outcome.id
         text = None if refusal is None else msgspec.json.encode(refusal).decode()

@@ -1,0 +1,1 @@
+from tests.books import town as town
