@@ -14,9 +14,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from feiqian.kernel.cluster import free_port
 from feiqian.kernel.database import Database
 from feiqian.kernel.errors import NotFound, Unavailable
-from feiqian.kernel.postgres import Postgres, free_port
+from feiqian.kernel.postgres import Postgres
 from feiqian.kernel.queries import load
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def db(dsn: str, schema: str) -> AsyncIterator[Database]:
-    database = Database(dsn, schema, 3, acquire_seconds_max=2)
+    database = Database(dsn, schema, 3, patience_seconds=2)
     await database.open()
     async with database.read() as connection:
         await connection.execute(f'create schema "{schema}"')
@@ -212,8 +213,20 @@ async def test_waiting_for_a_connection_is_bounded(db: Database) -> None:
                 pass
         assert 1.5 < monotonic() - began < 4
         with pytest.raises(Unavailable):
-            await db.run(lambda connection: connection.fetchval("select 1"), patience=0.2)
+            await db.run(lambda connection: connection.fetchval("select 1"))
     assert await count(db) == 0
+
+
+async def test_waiting_for_a_lock_is_bounded(db: Database) -> None:
+    """F6: a row that somebody else holds; nothing is kept, and the connection is as good as before."""
+    async with db.transaction() as holder:
+        await holder.execute("insert into note values (1)")
+        began = monotonic()
+        with pytest.raises(Unavailable):
+            await db.run(partial(execute, "insert into note values (1)"))
+        assert 1.5 < monotonic() - began < 4
+    await db.run(partial(execute, "insert into note values (2)"))
+    assert await count(db) == 2
 
 
 async def test_one_statement_is_bounded(dsn: str, schema: str) -> None:
@@ -226,14 +239,14 @@ async def test_one_statement_is_bounded(dsn: str, schema: str) -> None:
 
 
 async def test_no_server_is_unavailable_and_a_closed_pool_too(schema: str) -> None:
-    db = Database(f"postgresql://x:y@127.0.0.1:{free_port()}/x", schema, acquire_seconds_max=0.5)
+    db = Database(f"postgresql://x:y@127.0.0.1:{free_port()}/x", schema, patience_seconds=0.5)
     with pytest.raises(Unavailable):
         await db.open()
     with pytest.raises(Unavailable):
-        await db.run(lambda connection: connection.fetchval("select 1"), patience=0.5)
+        await db.run(lambda connection: connection.fetchval("select 1"))
     await db.close()
     with pytest.raises(Unavailable):
-        await db.run(lambda connection: connection.fetchval("select 1"), patience=0.5)
+        await db.run(lambda connection: connection.fetchval("select 1"))
 
 
 async def test_cancelling_gives_the_connection_back(db: Database) -> None:

@@ -20,14 +20,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from feiqian.kernel.postgres import (
-    NotStarted,
-    Postgres,
-    UnreachableFolder,
-    free_port,
-    packaged_binaries,
-    recommended,
-)
+from feiqian.kernel.cluster import NotStarted, UnreachableFolder, free_port, packaged_binaries
+from feiqian.kernel.furnish import APPLICATION, DATABASE
+from feiqian.kernel.postgres import Postgres, recommended
 
 pytestmark = pytest.mark.anyio
 Supervise = Callable[..., Postgres]
@@ -110,16 +105,88 @@ async def test_nobody_gets_in_without_the_password(cluster: Supervise) -> None:
     await server.start()
     assert await ask(server.tcp_dsn, "select 1") == 1
     secret = server.folder / "connection.json"
-    password = json.loads(secret.read_text())["password"]
+    known = json.loads(secret.read_text())
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-    for dsn in (server.dsn, server.tcp_dsn):
-        assert password in dsn
+    log = (server.folder / "postgres.log").read_text()
+    for name, dsn in (
+        ("application_password", server.dsn),
+        ("application_password", server.tcp_dsn),
+        ("password", server.admin_dsn),
+    ):
+        assert known[name] in dsn
+        assert known[name] not in log
         with pytest.raises(asyncpg.InvalidPasswordError):
-            await ask(dsn.replace(password, "guess"), "select 1")
-    doors = await ask(server.dsn, "select string_agg(distinct auth_method, ',') from pg_hba_file_rules")
+            await ask(dsn.replace(known[name], "guess"), "select 1")
+    doors = await ask(server.admin_dsn, "select string_agg(distinct auth_method, ',') from pg_hba_file_rules")
     assert doors == "scram-sha-256"
-    assert password not in (server.folder / "postgres.log").read_text()
     assert not list(server.folder.glob(".password-*"))
+
+
+async def test_the_application_is_an_ordinary_role(cluster: Supervise) -> None:
+    """F5: the role that programs come as owns its database, and is no superuser."""
+    server = cluster()
+    dsn = await server.start()
+    rights = "rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls"
+    assert await ask(dsn, f"select {rights} from pg_roles where rolname = current_user") is False
+    assert await ask(dsn, "select pg_get_userbyid(datdba) from pg_database where datname = 'feiqian'") == (
+        await ask(dsn, "select current_user::text")
+    )
+    await ask(dsn, "create schema book_mine")
+    for forbidden in (
+        "set session_replication_role = replica",
+        "create role thief superuser",
+        "alter system set fsync = off",
+        "select pg_read_file('/etc/passwd')",
+        "copy (select 1) to program 'true'",
+        "set role feiqian",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await ask(dsn, forbidden)
+    assert await ask(server.admin_dsn, "select rolsuper from pg_roles where rolname = current_user")
+
+
+async def test_a_folder_older_than_the_applications_role_is_handed_over(cluster: Supervise) -> None:
+    """Tables, identity columns, functions and revoked privileges go to the application's role."""
+    server = cluster()
+    await server.start()
+    old = await asyncpg.connect(server.admin_dsn)
+    await old.execute(f"""
+        alter database {DATABASE} owner to current_user;
+        create schema book_old;
+        create table book_old.account (key int generated always as identity, n int);
+        create function book_old.refuse() returns trigger language plpgsql as 'begin return null; end';
+        create trigger refuse before delete on book_old.account execute function book_old.refuse();
+        revoke delete on book_old.account from public, current_user""")
+    await old.close()
+    admin = await asyncpg.connect(server.admin_dsn.replace(f"/{DATABASE}?", "/postgres?"))
+    await admin.execute(f"drop role {APPLICATION}")
+    await admin.close()
+    await server.stop()
+    secret = server.folder / "connection.json"
+    known = json.loads(secret.read_text())
+    del known["application_password"]
+    secret.write_text(json.dumps(known))
+
+    servers = [cluster() for _ in range(3)]
+    (dsn, *others) = await asyncio.gather(*(server.start() for server in servers))
+    assert set(others) == {dsn}
+    await ask(dsn, "insert into book_old.account (n) values (7)")
+    await ask(dsn, "alter table book_old.account add column note text")
+    await ask(dsn, "drop function book_old.refuse cascade")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await ask(dsn, "delete from book_old.account")
+    assert await ask(dsn, "select key from book_old.account") == 1
+
+
+async def test_a_lost_password_of_the_application_is_replaced(cluster: Supervise) -> None:
+    server = cluster()
+    dsn = await server.start()
+    await ask(dsn, "create table kept as select 7 as n")
+    server.cluster.remember(application_password="another")
+    again = cluster()
+    assert await ask(await again.start(), "select n from kept") == 7
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await ask(dsn, "select 1")
 
 
 async def test_a_second_start_adopts_and_does_not_stop(cluster: Supervise) -> None:

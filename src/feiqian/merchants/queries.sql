@@ -1,12 +1,12 @@
 -- name: contracts
--- contracts: the latest begun per merchant and currency, and those asked for by id
-select c.id, c.merchant, c.currency, c.begins_on, c.ends_on, c.terms,
-       c.begins_on <= :day and (c.ends_on is null or c.ends_on > :day)
-       and not exists (select from contract later
-                        where later.merchant = c.merchant and later.currency = c.currency
-                          and later.begins_on > c.begins_on and later.begins_on <= :day) as in_force
-  from contract c
- where c.merchant = any(:merchants) or c.id = any(:ids);
+-- contracts: those in force per merchant and currency, the latest begun winning, and those asked for by id
+select id, merchant, currency, begins_on, terms, false as in_force from contract where id = any(:ids)
+union all
+(select distinct on (merchant, currency)
+        id, merchant, currency, begins_on, terms, ends_on is null or ends_on > :day
+   from contract
+  where merchant = any(:merchants) and begins_on <= :day
+  order by merchant, currency, begins_on desc);
 
 -- name: add_contract$
 insert into contract (id, merchant, currency, begins_on, ends_on, terms, created_at)

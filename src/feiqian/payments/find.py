@@ -8,7 +8,7 @@ from uuid import UUID
 
 from feiqian.kernel.queries import load
 from feiqian.payments.payment import Payment, Step
-from feiqian.payments.worksheet import with_legs
+from feiqian.payments.worksheet import load_payments
 
 queries = load(Path(__file__).parent)
 
@@ -32,8 +32,8 @@ async def page_of_payments(
     else:
         rows = list(await queries.page_before(connection, before=after, **asked))
         more, rows = len(rows) > limit, rows[:limit]
-    payments = await with_legs(connection, rows)
-    return [payments[row["id"]] for row in rows], more
+    payments = await load_payments(connection, [row["id"] for row in rows])
+    return list(payments.values()), more
 
 
 async def steps_of(connection: Any, payment: UUID) -> list[Step]:
@@ -43,5 +43,5 @@ async def steps_of(connection: Any, payment: UUID) -> list[Step]:
 
 async def refunds_of(connection: Any, payment: UUID) -> list[Payment]:
     """A payment's refunds that stand, oldest first."""
-    payments = await with_legs(connection, await queries.refunds_of(connection, payment=payment))
-    return sorted(payments.values(), key=lambda refund: refund.created_at)
+    rows = await queries.refunds_of(connection, payment=payment)
+    return list((await load_payments(connection, [row["id"] for row in rows])).values())

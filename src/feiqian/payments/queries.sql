@@ -1,12 +1,15 @@
 -- name: by_subject
 -- by_subject: living payments of these kinds and subjects; refused ones used nothing up
-select p.* from payment p
+select p.id from payment p
   join unnest(:kinds::text[], :subjects::uuid[]) as n (kind, subject)
     on p.kind = n.kind and p.subject = n.subject
  where p.state <> 'refused';
 
 -- name: by_id
-select * from payment where id = any(:ids);
+select id, kind, subject, state, currency, amount, held, captured, refunded,
+       payer, payer_owner, payee, payee_owner, reverses, capture, lapse, hold_until,
+       counted, counted_on, fulfil, refusal, refs, fingerprint, business_on, created_at
+  from payment where id = any(:ids);
 
 -- name: legs_of
 select payment, n, source, target, amount, why, taken, returned, hold, contract
@@ -19,7 +22,7 @@ select payment, n, step, state, amount, detail, at from payment_step where payme
 select payment, max(n) as n from payment_step where payment = any(:ids) group by payment;
 
 -- name: refunds_of
-select * from payment where reverses = :payment and state <> 'refused' order by id;
+select id from payment where reverses = :payment and state <> 'refused' order by created_at, id;
 
 -- name: add_payments!
 insert into payment (id, kind, subject, state, currency, amount, held, captured, refunded,
@@ -71,13 +74,13 @@ select id from payment where state = 'authorised' and hold_until <= :at order by
 
 -- name: page_before
 -- page_before: newest first; an owner's are those given and those taken
-select * from payment
+select id from payment
  where reverses is null and (:before::uuid is null or id < :before)
    and (:owner::uuid is null or payer_owner = :owner or payee_owner = :owner)
  order by id desc limit :most;
 
 -- name: page_after
-select * from payment
+select id from payment
  where reverses is null and id > :after
    and (:owner::uuid is null or payer_owner = :owner or payee_owner = :owner)
  order by id limit :most;

@@ -16,7 +16,7 @@ from feiqian.ledger.transfer import PENDING
 from feiqian.payments.gates import Asking, ask
 from feiqian.payments.order import Leg, Order
 from feiqian.payments.payment import PaidLeg, Payment
-from feiqian.payments.worksheet import Worksheet, open_worksheet, queries, with_legs
+from feiqian.payments.worksheet import Worksheet, load_payments, open_worksheet, queries
 
 HOLD_MAX = timedelta(days=30)
 
@@ -94,7 +94,7 @@ async def _before(turn: Turn, orders: Sequence[Order]) -> dict[tuple[str, UUID],
         kinds=[order.kind for order in orders],
         subjects=[order.subject for order in orders],
     )
-    payments = await with_legs(turn.connection, rows)
+    payments = await load_payments(turn.connection, [row["id"] for row in rows])
     return {(payment.kind, payment.subject): payment for payment in payments.values()}
 
 

@@ -175,13 +175,11 @@ async def open_worksheet(
 
 
 async def load_payments(connection: Any, ids: Sequence[UUID]) -> dict[UUID, Payment]:
-    """Payments with their legs, by id; ids that do not exist are left out."""
-    return await with_legs(connection, await queries.by_id(connection, ids=list(set(ids))))
-
-
-async def with_legs(connection: Any, rows: Sequence[Any]) -> dict[UUID, Payment]:
-    """Rows of table payment as payments with their legs, by id."""
-    payments = {row["id"]: Payment(**dict(row), legs=[]) for row in rows}
+    """Payments with their legs, by id, in the order asked; ids that do not exist are left out."""
+    if not ids:
+        return {}
+    rows = {row["id"]: row for row in await queries.by_id(connection, ids=list(set(ids)))}
+    payments = {id: Payment(**dict(rows[id]), legs=[]) for id in ids if id in rows}
     if payments:
         for row in await queries.legs_of(connection, ids=list(payments)):
             payments[row["payment"]].legs.append(PaidLeg(*row[1:]))
