@@ -138,11 +138,14 @@ async def _write(turn: Turn, head: Any, facts: Facts, judgement: Judgement) -> N
         )
     if not entries:
         return
-    # The rows are on their way before the sums are done: we work while the server does.
-    _, closing = await asyncio.gather(
-        connection.copy_records_to_table("transfer", records=entries, columns=Entry._fields),
-        _closing(head, facts, entries),
+    copying = asyncio.ensure_future(
+        connection.copy_records_to_table("transfer", records=entries, columns=Entry._fields)
     )
+    try:
+        await asyncio.sleep(0)  # The rows leave; while the server takes them in, we do our sums.
+        closing = _closing(head, facts, entries)
+    finally:
+        await copying
     opened = [hold for hold in judgement.opened if not hold.ended_by]
     if opened:
         await queries.open_holds(
@@ -158,7 +161,7 @@ async def _write(turn: Turn, head: Any, facts: Facts, judgement: Judgement) -> N
     await queries.close_batch(connection, **closing)
 
 
-async def _closing(head: Any, facts: Facts, entries: Sequence[Entry]) -> dict[str, Any]:
+def _closing(head: Any, facts: Facts, entries: Sequence[Entry]) -> dict[str, Any]:
     """What close_batch writes: the counters of every account touched, and the block."""
     touched = {entry[2] for entry in entries}
     touched.update(entry[3] for entry in entries)

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m bench` measures what the design promises. Start at harness.py."""
