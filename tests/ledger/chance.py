@@ -215,7 +215,8 @@ class Chance:
             {"value_on": self.one_of((None, *DAYS))},
             {"code": self.one_of((0, *CODES))},
         )
-        return msgspec.structs.replace(pick, **self.one_of(changes))
+        change = self.one_of(changes) | (self.one_of(changes) if self.sometimes(35) else {})
+        return msgspec.structs.replace(pick, **change)
 
     def due_now(self, hold: Any) -> bool:
         return hold in self.model.overdue(self.now)
@@ -232,9 +233,10 @@ class Chance:
             {"credit": self.one_of((0, 999, -1, 2**31, 2**63, *keys))},
             {"debit": t.credit},
             {"debit": 998, "credit": 999},
-            {"timeout": self.one_of((0, 7))},
+            {"timeout": self.one_of((0, 7, -1, 2**31 - 1, 2**31, 2**40))},
             {"amount": self.one_of((0, -1, -(2**63), AMOUNT_MAX, AMOUNT_MAX + 1, 2**64, 2**127))},
-            {"code": 0},
+            {"amount": AMOUNT_MAX},
+            {"code": self.one_of((0, 0, -1, 2**15 - 1, 2**15, 70_000))},
         )
         return msgspec.structs.replace(t, **self.one_of(changes))
 

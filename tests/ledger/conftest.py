@@ -84,12 +84,12 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(dsn: str, schema: str) -> AsyncIterator[Bench]:
+async def bench(dsn: str, admin_dsn: str, schema: str) -> AsyncIterator[Bench]:
     """An empty book."""
     await migrate(dsn, schema, FOLDERS)
     database = Database(dsn, schema, 16)
     await database.open()
-    owner = await asyncpg.connect(dsn, server_settings={"search_path": schema})
+    owner = await asyncpg.connect(admin_dsn, server_settings={"search_path": schema})
     yield Bench(database, owner)
     await owner.close()
     await database.close()

@@ -7,6 +7,7 @@ is counted each time. Where this file and the ledger differ, one of them is wron
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -36,8 +37,8 @@ def shanghai_day(at: datetime) -> date:
 
 
 def expiry_id(hold: UUID) -> UUID:
-    """The id of the entry that records a hold's expiry: the hold's, its version digit turned by 0xE."""
-    return UUID(int=hold.int ^ 0xE << 76)
+    """The id of the entry that records a hold's expiry: half a hash of the hold's."""
+    return UUID(bytes=hashlib.sha256(b"expiry" + hold.bytes).digest()[:16])
 
 
 class Account(NamedTuple):
@@ -176,12 +177,16 @@ class Model:
             return Result.ACCOUNTS_MUST_BE_DIFFERENT
         if not t.flags & PENDING and t.timeout != 0:
             return Result.TIMEOUT_RESERVED_FOR_PENDING_TRANSFER
+        if not 0 <= t.timeout < 2**31:
+            return Result.TIMEOUT_OUT_OF_RANGE
         if not 0 <= t.amount <= AMOUNT_MAX:
             return Result.AMOUNT_OUT_OF_RANGE
         if not t.flags & VOID and t.amount == 0:
             return Result.AMOUNT_MUST_NOT_BE_ZERO
         if not ending and t.code == 0:
             return Result.CODE_MUST_NOT_BE_ZERO
+        if not ending and not 0 < t.code < 2**15:
+            return Result.CODE_OUT_OF_RANGE
         return self._end(t, t.pending_id) if ending else self._begin(t)  # type: ignore[arg-type]
 
     def _begin(self, t: Transfer) -> Result:

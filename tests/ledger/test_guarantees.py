@@ -367,27 +367,24 @@ async def test_history_is_append_only(bench: Bench, table: str, statement: str) 
 
 
 async def test_the_applications_role_may_not_even_ask(dsn: str, schema: str) -> None:
-    """F5: a role that is no superuser and owns the tables has no privilege to change history."""
-    role = f"app_{uuid4().hex}"
+    """F5: the tables' owner has no privilege to change history; where it is given back, a trigger stands."""
+    await migrate(dsn, schema, FOLDERS)
     connection = await asyncpg.connect(dsn, server_settings={"search_path": schema})
-    database = await connection.fetchval("select current_database()")
-    await connection.execute(f'create role {role}; grant create on database "{database}" to {role}')
     try:
-        await connection.execute(f"set role {role}")
-        await migrate(connection, schema, FOLDERS)
         for table in ("transfer", "block"):
             await connection.execute(f"select * from {table}")
-            for statement in (
+            changes = (
                 f"update {table} set booked_on = booked_on",
                 f"delete from {table}",
                 f"truncate {table}",
-            ):
+            )
+            for statement in changes:
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await connection.execute(statement)
+            await connection.execute(f"grant truncate on {table} to current_user")
+            with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+                await connection.execute(changes[-1])
     finally:
-        await connection.execute("reset role")
-        await connection.execute(f'drop schema if exists "{schema}" cascade')
-        await connection.execute(f"drop owned by {role}; drop role {role}")
         await connection.close()
 
 

@@ -190,8 +190,8 @@ def counters(balance: Any) -> tuple[int, int, int, int]:
 
 @pytest.mark.parametrize("block", range(4))
 async def test_random_books_are_kept_as_the_model_keeps_them(bench: Bench, block: int) -> None:
-    """C5, C13, I1, I2, I3, I7: 4 x 40 random books of 12 batches."""
-    for seed in range(block * 40, block * 40 + 40):
+    """C5, C13, I1, I2, I3, I7: 4 x 25 random books of 12 batches."""
+    for seed in range(block * 25, block * 25 + 25):
         try:
             await Run(bench).play(story(Random(seed), MODELLED, 12))
         except BaseException as error:

@@ -7,6 +7,7 @@ tests/ledger/model.py, with which random batches are compared.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -17,12 +18,14 @@ import msgspec
 from feiqian.kernel.ids import as_id
 from feiqian.ledger.transfer import (
     AMOUNT_MAX,
+    CODE_MAX,
     EXPIRED,
     ID_MAX,
     LINKED,
     PENDING,
     POST,
     STICKY,
+    TIMEOUT_MAX,
     VOID,
     Entry,
     Result,
@@ -86,7 +89,7 @@ class Judgement:
 
 def expiry_id(hold_id: UUID) -> UUID:
     """The id of the entry that records a hold's expiry, the same whoever sweeps."""
-    return as_id((hold_id.int ^ 0xE << 76).to_bytes(16, "big"))
+    return as_id(hashlib.sha256(b"expiry" + hold_id.bytes).digest()[:16])
 
 
 def judge(transfers: Sequence[Transfer], facts: Facts, overdue: Iterable[Hold] = ()) -> Judgement:
@@ -204,12 +207,16 @@ class Court:
             return Result.ACCOUNTS_MUST_BE_DIFFERENT
         if transfer.timeout and not kind:
             return Result.TIMEOUT_RESERVED_FOR_PENDING_TRANSFER
+        if not 0 <= transfer.timeout <= TIMEOUT_MAX:
+            return Result.TIMEOUT_OUT_OF_RANGE
         if not 0 <= amount <= AMOUNT_MAX:
             return Result.AMOUNT_OUT_OF_RANGE
         if amount == 0:
             return Result.AMOUNT_MUST_NOT_BE_ZERO
         if transfer.code == 0:
             return Result.CODE_MUST_NOT_BE_ZERO
+        if not 0 < transfer.code <= CODE_MAX:
+            return Result.CODE_OUT_OF_RANGE
         debit = facts.accounts.get(debit_key)
         if debit is None:
             return Result.DEBIT_ACCOUNT_NOT_FOUND

@@ -23,6 +23,8 @@ EXPIRED = 16  # written by the ledger itself when a hold's time is up
 
 AMOUNT_MAX = 2**63 - 1
 ID_MAX = 2**128 - 1
+TIMEOUT_MAX = 2**31 - 1  # 68 years
+CODE_MAX = 2**15 - 1
 
 
 class Transfer(msgspec.Struct, frozen=True, gc=False):
@@ -101,9 +103,11 @@ class Result(StrEnum):
     CREDIT_ACCOUNT_ID_MUST_NOT_BE_ZERO = "credit_account_id_must_not_be_zero"
     ACCOUNTS_MUST_BE_DIFFERENT = "accounts_must_be_different"
     TIMEOUT_RESERVED_FOR_PENDING_TRANSFER = "timeout_reserved_for_pending_transfer"
+    TIMEOUT_OUT_OF_RANGE = "timeout_out_of_range"
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
     AMOUNT_MUST_NOT_BE_ZERO = "amount_must_not_be_zero"
     CODE_MUST_NOT_BE_ZERO = "code_must_not_be_zero"
+    CODE_OUT_OF_RANGE = "code_out_of_range"
     # a post or void against its hold
     PENDING_TRANSFER_NOT_FOUND = "pending_transfer_not_found"
     PENDING_TRANSFER_NOT_PENDING = "pending_transfer_not_pending"
