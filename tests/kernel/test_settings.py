@@ -40,11 +40,7 @@ def test_defaults(tmp_path: Path) -> None:
     got = loaded(tmp_path)
     assert (got.settings.http.host, got.settings.http.port) == ("127.0.0.1", 8080)
     assert (got.settings.database.url, got.settings.database.pool_size) == ("", 10)
-    assert (got.settings.mode, got.settings.book.default, got.settings.code.prefix) == (
-        "development",
-        "town",
-        "86",
-    )
+    assert (got.settings.mode, got.settings.code.prefix) == ("development", "86")
     assert set(got.origins.values()) == {"default"}
     assert set(got.origins) == {row.key for row in describe()}
 
@@ -120,7 +116,6 @@ def test_every_key_has_a_variable_of_its_own(tmp_path: Path) -> None:
             "code.prefix": "28",
             "http.body_bytes_max": "2048",
         }.get(row.key, "11")
-        given = "red" if row.key == "book.default" else given
         for env in (row.env, "FEIQIAN_" + row.key.replace(".", "__").upper()):
             assert loaded(tmp_path, environ={env: given}).origins[row.key] == "environment"
 

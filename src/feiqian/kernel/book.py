@@ -18,6 +18,7 @@ from feiqian.kernel.clock import Calendar, Clock
 from feiqian.kernel.database import Database
 from feiqian.kernel.errors import Refused
 from feiqian.kernel.secret import SealingKeys
+from feiqian.kernel.settings import Code as CodeSettings
 
 SCHEMA = Path(__file__).parent / "schema"
 
@@ -53,7 +54,7 @@ class Turn:
 class Book:
     """kind: live or sandbox. Each book's tables are a schema of their own.
 
-    sealing: keys that seal secrets at rest. code_prefix: the first digits of this house's payment codes.
+    sealing: keys that seal secrets at rest. codes: how this house's codes look.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Book:
     clock: Clock = field(default_factory=Clock)
     calendar: Calendar = field(default_factory=Calendar)
     sealing: SealingKeys | None = None
-    code_prefix: str = "86"
+    codes: CodeSettings = field(default_factory=CodeSettings)
 
     async def turn(self, connection: Any) -> Turn:
         """Wait for the turn inside an open transaction; take it first, before reading anything."""

@@ -17,6 +17,7 @@ from feiqian.kernel.database import Database
 from feiqian.kernel.errors import NotFound, Refused
 from feiqian.kernel.migrate import migrate
 from feiqian.kernel.secret import SealingKeys
+from feiqian.kernel.settings import Code as CodeSettings
 
 SCHEMA = "feiqian"
 FOLDERS = (("registry", Path(__file__).parent / "registry_schema"),)
@@ -122,13 +123,14 @@ class Registry:
         pool_size: int = 10,
         *,
         sealing: SealingKeys | None = None,
-        code_prefix: str = "86",
+        codes: CodeSettings | None = None,
+        patience_seconds: float = 10.0,
     ) -> Book:
         """A book ready for use; close its database when done."""
-        database = Database(self._dsn, record.schema, pool_size)
+        database = Database(self._dsn, record.schema, pool_size, patience_seconds=patience_seconds)
         await database.open()
         calendar = Calendar(ZoneInfo(record.zone), record.cut_off)
-        book = Book(record.name, record.kind, database, Clock(), calendar, sealing, code_prefix)
+        book = Book(record.name, record.kind, database, Clock(), calendar, sealing, codes or CodeSettings())
         async with database.read() as connection:
             book.clock.shift = await connection.fetchval("select clock_shift from book_turn")
         return book

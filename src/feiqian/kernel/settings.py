@@ -89,7 +89,12 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = ""
     pool_size: Annotated[int, Meta(ge=1, le=1000, description="Connections one process keeps open.")] = 10
     patience_seconds: Annotated[
-        float, Meta(ge=0, le=600, description="How long a request waits for a database that is away.")
+        float,
+        Meta(
+            ge=0,
+            le=600,
+            description="How long a request waits for a database that is away, or for a lock in it.",
+        ),
     ] = 10.0
 
     def __repr__(self) -> str:
@@ -126,14 +131,6 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = "json"
 
 
-class Book(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Sets of books."""
-
-    default: Annotated[
-        str, Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$", description="The book used where none is named.")
-    ] = "town"
-
-
 class Jobs(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Timers and deliveries."""
 
@@ -154,7 +151,7 @@ class Code(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     guid: Annotated[
         str,
         Meta(
-            pattern=r"^[A-Za-z0-9.-]{1,32}$",
+            pattern=r"^[A-Za-z0-9.-]{1,30}$",
             description="Who we are in the merchant account template of our QR codes (EMV sub-tag 00).",
         ),
     ] = "org.feiqian"
@@ -182,7 +179,6 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     database: Database = field(default_factory=Database)
     http: Http = field(default_factory=Http)
     log: Log = field(default_factory=Log)
-    book: Book = field(default_factory=Book)
     jobs: Jobs = field(default_factory=Jobs)
     code: Code = field(default_factory=Code)
     batch: Batch = field(default_factory=Batch)

@@ -24,12 +24,14 @@ from tests.street import Street, cny, code_of
 
 pytestmark = pytest.mark.anyio
 
+GUID = "org.feiqian"
+
 
 async def text_of(street: Street, purchase: Purchase) -> str:
     """The payload in the QR symbol that the shop shows."""
     shops = await street.town.read(read_shops, [purchase.store])
     assert purchase.code
-    return shop_code.payload(shops[purchase.store], purchase.code, cny(purchase.amount))
+    return shop_code.payload(shops[purchase.store], purchase.code, cny(purchase.amount), guid=GUID)
 
 
 async def scan(street: Street, text: str, payer: str = "alice", **more: Any) -> Any:
@@ -39,7 +41,7 @@ async def scan(street: Street, text: str, payer: str = "alice", **more: Any) -> 
 async def test_a_dynamic_code_is_read_priced_and_paid_once(street: Street) -> None:
     purchase = await street.ring_up(48_60)
     text = await text_of(street, purchase)
-    price = await street.town.read(read_price, text, street.town.clock.now())
+    price = await street.town.write(read_price, text)
     assert (price.amount, price.shop.name) == (cny(48_60), "茶馆")
     bought, paid = await scan(street, text)
     assert (bought.state, paid.state, paid.refs["code_class"]) == ("paid", "captured", "c")
@@ -97,8 +99,8 @@ async def test_a_stand_takes_any_amount_or_its_own_and_is_class_d(street: Street
     shops = await street.town.read(read_shops, [street.store])
     free = await street.town.write(put_up, street.store, "CNY")
     fixed = await street.town.write(put_up, street.store, "CNY", cny(3_00))
-    free_text = shop_code.payload(shops[street.store], free.token, None, currency_code="CNY")
-    fixed_text = shop_code.payload(shops[street.store], fixed.token, cny(3_00))
+    free_text = shop_code.payload(shops[street.store], free.token, None, guid=GUID, currency_code="CNY")
+    fixed_text = shop_code.payload(shops[street.store], fixed.token, cny(3_00), guid=GUID)
     assert code_of(await scan(street, free_text)) == "amount_needed"
     assert code_of(await scan(street, fixed_text, amount=cny(2_99))) == "amount_fixed"
     assert code_of(await scan(street, fixed_text)) == "ok"

@@ -135,7 +135,7 @@ class _Desk:
         """Whose code it is and what spends it. Raises: Refused with what is wrong with it."""
         if purchase.state == "closed":
             raise CodeCancelled("merchant_order_no")
-        code = _read(text, self.turn.book.code_prefix)
+        code = _read(text, self.turn.book.codes.prefix)
         device = self._devices.get(code.alias)
         if device is None:
             raise CodeWrong("code")
@@ -194,7 +194,7 @@ async def _devices(turn: Turn, asked: Sequence[Charge]) -> dict[str, Device]:
     aliases = []
     for each in asked:
         try:
-            aliases.append(_read(each.code, turn.book.code_prefix).alias)
+            aliases.append(_read(each.code, turn.book.codes.prefix).alias)
         except Refused:
             continue  # said to whom it concerns when its turn comes
     return await devices_by_alias(turn.connection, aliases)

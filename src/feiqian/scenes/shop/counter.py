@@ -17,7 +17,6 @@ from feiqian.kernel.ids import new_id
 from feiqian.kernel.queries import load
 from feiqian.payments import Payment
 from feiqian.scenes.shop.purchase import (
-    OPEN_FOR,
     CodeAlreadyPaid,
     NewPurchase,
     OrderNoReused,
@@ -77,7 +76,7 @@ class Counter:
         for name, till in (("terminal", asked.terminal), ("cashier", asked.cashier)):
             if till is not None and self._tills.get(till) != asked.store:
                 raise TillWrongShop(name)
-        open_for = OPEN_FOR if asked.open_seconds is None else timedelta(seconds=asked.open_seconds)
+        open_seconds = asked.open_seconds or self.turn.book.codes.dynamic_seconds
         purchase = Purchase(
             id=new_id(),
             merchant=shop.merchant,
@@ -92,7 +91,7 @@ class Counter:
             hold_seconds=asked.hold_seconds,
             state="open",
             code=new_token("d") if with_code else None,
-            expires_at=self.turn.at + open_for,
+            expires_at=self.turn.at + timedelta(seconds=open_seconds),
             payment=None,
             static_code=None,
             metadata=dict(asked.metadata),

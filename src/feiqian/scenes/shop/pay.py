@@ -18,7 +18,6 @@ from feiqian.payments import Payment, submit
 from feiqian.payments.submit import SubjectReused
 from feiqian.scenes.shop import shop_code
 from feiqian.scenes.shop.counter import Counter, open_counter, purchases_in, queries, read_shops
-from feiqian.scenes.shop.emv_merchant import MerchantCode
 from feiqian.scenes.shop.purchase import (
     AmountFixed,
     AmountNeeded,
@@ -29,6 +28,7 @@ from feiqian.scenes.shop.purchase import (
     Purchase,
     Shop,
 )
+from feiqian.scenes.shop.shop_code import ShopCode
 from feiqian.scenes.shop.stand import Stand
 
 Check = Literal["single", "two_factors", "signed"]
@@ -56,18 +56,11 @@ class Price(msgspec.Struct, frozen=True):
     stand: Stand | None
 
 
-@dataclass
-class _Read:
-    code: MerchantCode
-    token: str
-
-
-async def read_price(connection: Any, text: str, at: datetime) -> Price:
+async def read_price(turn: Turn, text: str) -> Price:
     """What a code asks for, before anybody pays. Raises: Refused with the reason it cannot be paid."""
-    code, token = shop_code.read(text)
-    facts = await _facts(connection, [_Read(code, token)])
-    shops = await read_shops(connection, facts.stores)
-    return facts.price(_Read(code, token), shops, at)
+    shown = shop_code.read(text, turn.book.codes.guid)
+    facts = await _facts(turn.connection, [shown])
+    return facts.price(shown, await read_shops(turn.connection, facts.stores), turn.at)
 
 
 async def pay(turn: Turn, asked: Sequence[Pay]) -> list[tuple[Purchase, Payment] | Refused]:
@@ -75,19 +68,19 @@ async def pay(turn: Turn, asked: Sequence[Pay]) -> list[tuple[Purchase, Payment]
 
     Two customers at one code: the first pays, the second hears that it is paid already.
     """
-    read: list[_Read | Refused] = []
+    read: list[ShopCode | Refused] = []
     for each in asked:
         try:
-            read.append(_Read(*shop_code.read(each.code)))
+            read.append(shop_code.read(each.code, turn.book.codes.guid))
         except Refused as refusal:
             read.append(refusal)
-    facts = await _facts(turn.connection, [r for r in read if isinstance(r, _Read)])
+    facts = await _facts(turn.connection, [r for r in read if isinstance(r, ShopCode)])
     counter = await open_counter(turn, facts.stores)
     answers: list[tuple[Purchase, Payment] | Refused] = [
         r if isinstance(r, Refused) else CodeUnknown("code") for r in read
     ]
     waiting = [
-        (i, each, r) for i, (each, r) in enumerate(zip(asked, read, strict=True)) if isinstance(r, _Read)
+        (i, each, r) for i, (each, r) in enumerate(zip(asked, read, strict=True)) if isinstance(r, ShopCode)
     ]
     while waiting:
         # One payer per purchase and round: the next one must see what became of the first.
@@ -112,7 +105,7 @@ async def pay(turn: Turn, asked: Sequence[Pay]) -> list[tuple[Purchase, Payment]
     return answers
 
 
-def _purchase(turn: Turn, counter: Counter, facts: _Facts, each: Pay, one: _Read) -> Purchase:
+def _purchase(turn: Turn, counter: Counter, facts: _Facts, each: Pay, one: ShopCode) -> Purchase:
     price = facts.price(one, counter.shops, turn.at)
     if price.purchase is not None:
         if each.amount is not None and each.amount != price.amount:
@@ -183,13 +176,13 @@ class _Facts:
     def stores(self) -> list[UUID]:
         return [p.store for p in self.purchases.values()] + [s.store for s in self.stands.values()]
 
-    def price(self, one: _Read, shops: dict[UUID, Shop], at: datetime) -> Price:
+    def price(self, one: ShopCode, shops: dict[UUID, Shop], at: datetime) -> Price:
         """Raises: Refused with the reason the code cannot be paid now."""
         purchase, stand = self.purchases.get(one.token), self.stands.get(one.token)
         if purchase is not None:
             shop = shops[purchase.store]
             amount = Money(purchase.amount, purchase.currency)
-            shop_code.agrees(one.code, shop, amount, purchase.currency)
+            shop_code.agrees(one, shop, amount, purchase.currency)
             if purchase.state == "paid":
                 raise CodeAlreadyPaid("code")
             if purchase.state == "closed":
@@ -200,16 +193,16 @@ class _Facts:
         if stand is not None:
             shop = shops[stand.store]
             fixed = None if stand.amount is None else Money(stand.amount, stand.currency)
-            shop_code.agrees(one.code, shop, fixed, stand.currency)
+            shop_code.agrees(one, shop, fixed, stand.currency)
             if stand.state == "cancelled":
                 raise CodeCancelled("code")
             return Price(shop, fixed, stand.currency, None, stand)
         raise CodeUnknown("code")
 
 
-async def _facts(connection: Any, read: Sequence[_Read]) -> _Facts:
-    dynamic = [one.token for one in read if one.token.startswith("d")]
-    static = [one.token for one in read if not one.token.startswith("d")]
+async def _facts(connection: Any, read: Sequence[ShopCode]) -> _Facts:
+    dynamic = [one.token for one in read if one.is_dynamic]
+    static = [one.token for one in read if not one.is_dynamic]
     rows = await queries.by_token(connection, tokens=dynamic) if dynamic else []
     stands = await queries.stands(connection, tokens=static) if static else []
     return _Facts(

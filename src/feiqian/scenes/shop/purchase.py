@@ -12,8 +12,6 @@ from feiqian.kernel.errors import Refused
 from feiqian.kernel.money import Money
 from feiqian.payments import Leg, Order
 
-OPEN_FOR = timedelta(minutes=10)  # how long a dynamic code may be paid
-
 
 class OrderNoReused(Refused):
     """The merchant used this order number for another purchase. Use a new number."""

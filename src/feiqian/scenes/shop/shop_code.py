@@ -7,6 +7,7 @@ for the reader's eyes and must agree with it, or the code has been tampered with
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from feiqian.kernel.currency import currency
 from feiqian.kernel.money import Money
@@ -14,7 +15,6 @@ from feiqian.scenes.shop import emv_merchant as emv
 from feiqian.scenes.shop.emv import MalformedCode
 from feiqian.scenes.shop.purchase import CodeAltered, CodeUnknown, CodeWrongShop, Shop
 
-GUID = "org.feiqian"
 _TOKEN, _MERCHANT = "01", "02"
 _LATIN = re.compile(r"[ -~]{1,25}")
 
@@ -25,6 +25,7 @@ def payload(
     amount: Money | None,
     reference: str | None = None,
     *,
+    guid: str,
     currency_code: str | None = None,
 ) -> str:
     """The text of the QR symbol. amount: None leaves it to the payer, in the currency of currency_code."""
@@ -32,7 +33,7 @@ def payload(
     dynamic = token.startswith("d")
     return emv.write(
         emv.compose(
-            accounts=[emv.template("26", {"00": GUID, _TOKEN: token, _MERCHANT: shop.merchant.hex})],
+            accounts=[emv.template("26", {"00": guid, _TOKEN: token, _MERCHANT: shop.merchant.hex})],
             name=_latin(shop.name, 25, "SHOP"),
             city=_latin(shop.city, 15, "CITY"),
             country=shop.country,
@@ -46,24 +47,36 @@ def payload(
     )
 
 
-def read(text: str) -> tuple[emv.MerchantCode, str]:
-    """A payload and the token in it. Raises: MalformedCode naming the tag; CodeUnknown for others' codes."""
+class ShopCode(NamedTuple):
+    """A payload that was read. token: leads to the record; merchant: who it says is paid, in hex."""
+
+    code: emv.MerchantCode
+    token: str
+    merchant: str | None
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether it was made for one purchase."""
+        return self.token.startswith("d")
+
+
+def read(text: str, guid: str) -> ShopCode:
+    """Read a payload. Raises: MalformedCode naming the tag; CodeUnknown for codes of other houses."""
     code = emv.read(text)
-    account = code.account(GUID)
+    account = code.account(guid)
     token = account.value(_TOKEN) if account else None
-    if token is None:
+    if account is None or token is None:
         raise CodeUnknown("code")
-    return code, token
+    return ShopCode(code, token, account.value(_MERCHANT))
 
 
-def agrees(code: emv.MerchantCode, shop: Shop, amount: Money | None, unit: str) -> None:
+def agrees(shown: ShopCode, shop: Shop, amount: Money | None, unit: str) -> None:
     """Pass when the payload says what the record says. Raises: CodeWrongShop, CodeAltered, MalformedCode."""
-    account = code.account(GUID)
-    if account is None or account.value(_MERCHANT) != shop.merchant.hex:
+    if shown.merchant != shop.merchant.hex:
         raise CodeWrongShop("code")
-    known = currency(unit)
-    shown = code.amount_minor(known.exponent) if code.amount_text is not None else None
-    if code.currency != known.number_text or shown != (amount.minor if amount else None):
+    code, known = shown.code, currency(unit)
+    stated = code.amount_minor(known.exponent) if code.amount_text is not None else None
+    if code.currency != known.number_text or stated != (amount.minor if amount else None):
         raise CodeAltered("code")
 
 
@@ -73,4 +86,4 @@ def _latin(text: str, most: int, otherwise: str) -> str:
     return kept or otherwise
 
 
-__all__ = ["GUID", "MalformedCode", "agrees", "payload", "read"]
+__all__ = ["MalformedCode", "ShopCode", "agrees", "payload", "read"]
