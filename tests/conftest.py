@@ -1,6 +1,7 @@
 """One PostgreSQL for the whole run, however many workers; a schema of its own for each test.
 
-FEIQIAN_TEST_DATABASE_URL names another server to use. The run's own lies in memory where there is
+FEIQIAN_TEST_DATABASE_URL names another server to use, and FEIQIAN_TEST_ADMIN_URL a superuser's address
+of it, for the tests that play what only a superuser can do. The run's own lies in memory where there is
 room, so that its fsync costs nothing.
 """
 
@@ -62,6 +63,16 @@ def dsn() -> str:
     if external:
         return external
     return str(in_thread(Postgres(Path(os.environ[CLUSTER]), SMALL).start()))
+
+
+@pytest.fixture(scope="session")
+def admin_dsn(dsn: str) -> str:
+    """The superuser's address of the same database."""
+    if "FEIQIAN_TEST_DATABASE_URL" in os.environ:
+        return os.environ.get("FEIQIAN_TEST_ADMIN_URL", dsn)
+    server = Postgres(Path(os.environ[CLUSTER]), SMALL)
+    in_thread(server.start())
+    return server.admin_dsn
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ async def _do(book: Book, work: Mapping[str, Work], kind: str, jobs: Sequence[Jo
 
     async def together(turn: Turn) -> None:
         # Claimed again inside the turn: another process may have done some meanwhile.
-        rows = await queries.claim_jobs(turn.connection, ids=[job.id for job in jobs])
+        rows = await queries.claim_jobs(turn.connection, ids=[job.id for job in jobs], at=turn.at)
         mine = [Job(*row) for row in rows]
         if mine:
             await work[kind](turn, mine)
@@ -87,11 +87,11 @@ async def _do(book: Book, work: Mapping[str, Work], kind: str, jobs: Sequence[Jo
 
 
 async def _put_off(turn: Turn, job: Job, text: str) -> None:
+    noted = {"id": job.id, "attempts": job.attempts + 1, "error": text}
     if job.attempts < len(PAUSES):
-        due_at = turn.at + PAUSES[job.attempts]
-        await queries.put_off_job(turn.connection, id=job.id, due_at=due_at, error=text)
+        await queries.put_off_job(turn.connection, due_at=turn.at + PAUSES[job.attempts], **noted)
     else:
-        await queries.give_up_job(turn.connection, id=job.id, at=turn.at, error=text)
+        await queries.give_up_job(turn.connection, at=turn.at, **noted)
 
 
 async def _expire(book: Book) -> None:

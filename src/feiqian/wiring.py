@@ -67,7 +67,8 @@ class Running:
             await self.registry.book(name),
             self.settings.database.pool_size,
             sealing=load_keys(Path(self.settings.data_dir)),
-            code_prefix=self.settings.code.prefix,
+            codes=self.settings.code,
+            patience_seconds=self.settings.database.patience_seconds,
         )
 
     async def serve(self, books: Sequence[Book]) -> App:

@@ -229,6 +229,25 @@ async def test_waiting_for_a_lock_is_bounded(db: Database) -> None:
     assert await count(db) == 2
 
 
+async def test_a_transaction_that_stands_still_is_ended_and_done_again(dsn: str, schema: str) -> None:
+    """F6: a process that was stopped must not hold locks; when it goes on, it starts anew."""
+    db = Database(dsn, schema, 1, command_seconds_max=0.3)
+    await db.open()
+    sessions = []
+
+    async def work(connection: Any) -> int:
+        sessions.append(await connection.fetchval("select pg_backend_pid()"))
+        if len(sessions) == 1:
+            lost = asyncio.Event()
+            connection.add_termination_listener(lambda _: lost.set())
+            await lost.wait()
+        return int(await connection.fetchval("select 7"))
+
+    assert await asyncio.wait_for(db.run(work), 10) == 7
+    assert len(set(sessions)) == 2
+    await db.close()
+
+
 async def test_one_statement_is_bounded(dsn: str, schema: str) -> None:
     db = Database(dsn, schema, 1, command_seconds_max=0.3)
     await db.open()

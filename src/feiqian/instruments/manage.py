@@ -22,6 +22,7 @@ from feiqian.kernel.outbox import Outbox
 from feiqian.ledger import close_account
 
 _TOLD = {"frozen": "wallet.frozen", "active": "wallet.released", "closed": "wallet.closed"}
+_OWNER = {"customer_wallet": "cus", "organisation_wallet": "org", "merchant_payable": "mch"}
 _CHANGES = {
     ("active", "frozen"),
     ("frozen", "active"),
@@ -148,7 +149,7 @@ async def _managed(turn: Turn, wallet_id: UUID) -> Wallet:
 
 
 async def _tell(turn: Turn, type: str, wallet: Wallet) -> None:
-    owner = show("cus" if wallet.is_customers else "mch", wallet.owner)
+    owner = show(_OWNER[wallet.kind], wallet.owner)
     shown = {
         "id": show("wal", wallet.id),
         "owner": owner,

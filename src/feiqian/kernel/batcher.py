@@ -19,6 +19,9 @@ Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
 
+_Waiting = tuple[Asked, "asyncio.Future[Answer]", float]  # the last: when it came
+
+
 class Batcher(Generic[Asked, Answer]):
     """Gathers items for `work`, which answers a list of them in order."""
 
@@ -28,13 +31,18 @@ class Batcher(Generic[Asked, Answer]):
         work: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer]]],
         most: int = 500,
         waiting_most: int = 5_000,
+        waiting_seconds_max: float = 10.0,
     ) -> None:
-        """most: items in one batch. waiting_most: more than that are turned away at once."""
+        """most: items in one batch. waiting_most: more than that are turned away at once.
+
+        waiting_seconds_max: one that has waited longer for its batch to begin is turned away.
+        """
         self._verb = verb
         self._work = work
         self._most = most
         self._waiting_most = waiting_most
-        self._waiting: list[tuple[Asked, asyncio.Future[Answer]]] = []
+        self._waiting_seconds_max = waiting_seconds_max
+        self._waiting: list[_Waiting[Asked, Answer]] = []
         self._running: asyncio.Task[None] | None = None
 
     async def ask(self, item: Asked) -> Answer:
@@ -42,11 +50,11 @@ class Batcher(Generic[Asked, Answer]):
         if len(self._waiting) >= self._waiting_most:
             raise Unavailable(waiting=len(self._waiting))
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
+        self._waiting.append((item, answer, perf_counter()))
         if self._running is None:
             self._running = asyncio.create_task(self._run())
-        # A caller that goes away must not take its neighbours along: the batch is not its child.
-        return await asyncio.shield(answer)
+        # A caller that goes away takes only its own answer along: the batch is not its child.
+        return await answer
 
     async def drained(self) -> None:
         """Wait until nothing is under way, as at shutdown."""
@@ -57,14 +65,26 @@ class Batcher(Generic[Asked, Answer]):
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-                await self._answer(batch)
+                await self._answer(self._in_time(batch))
         finally:
             self._running = None
 
-    async def _answer(self, batch: Sequence[tuple[Asked, asyncio.Future[Answer]]]) -> None:
+    def _in_time(self, batch: Sequence[_Waiting[Asked, Answer]]) -> Sequence[_Waiting[Asked, Answer]]:
+        """Those who have not waited too long; the others are told so, that they may ask again."""
+        since = perf_counter() - self._waiting_seconds_max
+        for _, answer, came_at in batch:
+            if came_at < since and not answer.done():
+                answer.set_exception(Unavailable(reason="waited too long"))
+        return [each for each in batch if each[2] >= since]
+
+    async def _answer(self, batch: Sequence[_Waiting[Asked, Answer]]) -> None:
+        if not batch:
+            return
         started = perf_counter()
         try:
-            answers: Sequence[Answer | BaseException] = await self._work([item for item, _ in batch])
+            answers: Sequence[Answer | BaseException] = await self._work([item for item, _, _ in batch])
+            if len(answers) != len(batch):
+                raise Broken(verb=self._verb, asked=len(batch), answered=len(answers))
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, Unavailable):
                 # One item that breaks everything must not refuse its neighbours: each goes alone.
@@ -76,7 +96,7 @@ class Batcher(Generic[Asked, Answer]):
                 error = Broken(verb=self._verb)
             answers = [error] * len(batch)
         metrics.batch(self._verb, len(batch), perf_counter() - started)
-        for (_, future), answer in zip(batch, answers, strict=True):
+        for (_, future, _), answer in zip(batch, answers, strict=True):
             if future.done():
                 continue
             if isinstance(answer, BaseException):

@@ -43,10 +43,12 @@ LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InternalClientError,  # the driver's answer between a server's last word and its hanging up
     ConnectionError,
 )
-SLOW = (TimeoutError, asyncpg.QueryCanceledError)  # a statement ran into a limit of time
+# A statement ran into a limit of time, its own or that for a lock.
+SLOW = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
 # While connecting, also: no socket file yet, no route, no answer.
 NO_CONNECTION = (*LOST, asyncpg.InterfaceError, OSError, TimeoutError)
 
@@ -69,15 +71,17 @@ class Database:
         *,
         name: str = "feiqian",
         command_seconds_max: float = 30.0,
-        acquire_seconds_max: float = 10.0,
+        patience_seconds: float = 10.0,
     ) -> None:
         """size: connections at most. name: shown by the server beside each of them.
 
-        command_seconds_max bounds one statement, acquire_seconds_max the wait for a connection.
+        patience_seconds bounds every wait: for a connection, for a server that is away, for a lock;
+        command_seconds_max bounds one statement, and the pause between two of a transaction: a process
+        that stands still must not keep a book's turn.
         Raises: ValueError for a schema name that is not one.
         """
         self.schema = check_schema(schema)
-        self._acquire_seconds_max = acquire_seconds_max
+        self.patience_seconds = patience_seconds
         self._size = size
         self._pool: Any = None
         self._listeners: set[asyncio.Task[None]] = set()
@@ -88,7 +92,12 @@ class Database:
             "statement_cache_size": 1000,
             "max_cached_statement_lifetime": 0,
             "max_cacheable_statement_size": 0,
-            "server_settings": {"search_path": schema, "application_name": name},
+            "server_settings": {
+                "search_path": schema,
+                "application_name": name,
+                "lock_timeout": milliseconds(patience_seconds),
+                "idle_in_transaction_session_timeout": milliseconds(command_seconds_max),
+            },
         }
 
     async def open(self) -> None:
@@ -103,7 +112,7 @@ class Database:
             init=prepare,
             reset=leave,
         )
-        await self._release(await self._acquire(monotonic() + self._acquire_seconds_max))
+        await self._release(await self._acquire(monotonic() + self.patience_seconds))
 
     async def close(self) -> None:
         """Stop listening, wait up to 5 s for connections in use, then close them all."""
@@ -125,7 +134,7 @@ class Database:
         Raises: Unavailable when there is none in time, when it is lost in use, and when a statement
         takes too long.
         """
-        connection = await self._acquire(monotonic() + self._acquire_seconds_max)
+        connection = await self._acquire(monotonic() + self.patience_seconds)
         try:
             yield connection
         except SLOW as error:
@@ -147,17 +156,17 @@ class Database:
         async with self.read() as connection, connection.transaction(isolation="read_committed"):
             yield connection
 
-    async def run(self, work: Callable[[Connection], Awaitable[Result]], patience: float = 10.0) -> Result:
+    async def run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Do the work in one read committed transaction and return what it returns.
 
         When the server or the connection is lost, or the server ends the transaction to resolve a
-        conflict, all of it is done again, until patience seconds are used up. So work must be safe
+        conflict, all of it is done again, until patience_seconds are used up. So work must be safe
         to run twice, and on rows of its own first run: a commit whose answer was lost may have
         happened. Work talks to the database only, and does not hide the driver's errors.
         Raises: Unavailable when patience is used up or a statement takes too long; whatever else
         work raises.
         """
-        until = monotonic() + patience
+        until = monotonic() + self.patience_seconds
         pause = PAUSE_SECONDS[0]
         while True:
             connection = await self._acquire(until)
@@ -190,7 +199,7 @@ class Database:
         self._listeners.add(task)
         task.add_done_callback(self._listeners.discard)
         try:
-            async with asyncio.timeout(self._acquire_seconds_max):
+            async with asyncio.timeout(self.patience_seconds):
                 await listening
         except TimeoutError as error:
             task.cancel()
@@ -250,6 +259,11 @@ class Database:
             await self._pool.release(connection, timeout=5)
         except NO_CONNECTION as error:
             log.info("dropped a connection: %r", error)  # The pool has thrown it away already.
+
+
+def milliseconds(seconds: float) -> str:
+    """A limit of time as the server reads it, where 0 would mean none."""
+    return f"{max(1, round(seconds * 1000))}ms"
 
 
 def drop_if_lost(error: BaseException, connection: Connection) -> bool:

@@ -17,9 +17,9 @@ select id, kind, subject, payload, attempts from job
  order by due_at, id limit :most;
 
 -- name: claim_jobs
--- claim_jobs: those nobody has done or is doing
+-- claim_jobs: those nobody has done, put off or is doing
 select id, kind, subject, payload, attempts from job
- where id = any(:ids) and failed_at is null
+ where id = any(:ids) and due_at <= :at and failed_at is null
  order by due_at, id
    for update skip locked;
 
@@ -27,10 +27,12 @@ select id, kind, subject, payload, attempts from job
 delete from job where id = any(:ids);
 
 -- name: put_off_job!
-update job set attempts = attempts + 1, due_at = :due_at, error = :error where id = :id;
+-- put_off_job: attempts is the new count, so that noting one failure twice counts it once
+update job set attempts = :attempts, due_at = :due_at, error = :error
+ where id = :id and attempts < :attempts;
 
 -- name: give_up_job!
-update job set attempts = attempts + 1, failed_at = :at, error = :error where id = :id;
+update job set attempts = :attempts, failed_at = :at, error = :error where id = :id and attempts < :attempts;
 
 -- name: event^
 select seq, id, type, subject, owner, data, at from event where id = :id;

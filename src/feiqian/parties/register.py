@@ -160,11 +160,13 @@ async def _tell(turn: Turn, type: str, parties: Sequence[Party]) -> None:
     outbox = Outbox()
     for party in parties:
         shown = {
-            "id": show("cus", party.id),
+            "id": show("cus" if party.kind == "person" else "org", party.id),
             "kind": party.kind,
             "reference": party.reference,
             "account_class": party.account_class,
             "state": party.state,
         }
-        outbox.tell(type, party.id, party.id, {"customer": shown})
+        outbox.tell(
+            type, party.id, party.id, {"customer" if party.kind == "person" else "organisation": shown}
+        )
     await outbox.write(turn)

@@ -5,30 +5,71 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from time import perf_counter
 from typing import Any
 
-from litestar import Litestar, Router
+import msgspec
+from litestar import Litestar, Response, get
 from litestar.enums import ScopeType
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from feiqian.kernel import metrics
 from feiqian.kernel.ids import new_id, show
 from feiqian.kernel.logs import logger, request
-from feiqian.web.api import health, payments, shop, transfers
-from feiqian.web.body import check_body
+from feiqian.web.api import (
+    clock,
+    customers,
+    devices,
+    events,
+    health,
+    keys,
+    ledger,
+    merchants,
+    payments,
+    shop,
+    stores,
+    transfers,
+    wallets,
+)
+from feiqian.web.body import SoundRequest, check_body
 from feiqian.web.caller import VERSIONS, guard
+from feiqian.web.description import describe
 from feiqian.web.house import House
 from feiqian.web.problem import on_error
-from feiqian.web.responses import document
 
 log = logger("web")
 
-ROUTES = [*health.ROUTES, *payments.ROUTES, *shop.ROUTES, *transfers.ROUTES]
-document(ROUTES)
+ROUTES = [
+    route
+    for part in (
+        health,
+        customers,
+        wallets,
+        devices,
+        merchants,
+        stores,
+        shop,
+        payments,
+        transfers,
+        events,
+        ledger,
+        keys,
+        clock,
+    )
+    for route in part.ROUTES
+]
+
+
+@get("/v1/openapi.json", opt={"public": True}, include_in_schema=False)
+async def read_description() -> Response[bytes]:
+    """The description of all this, as OpenAPI 3.1."""
+    return Response(_description(), media_type="application/json")
+
+
+@cache
+def _description() -> bytes:
+    return msgspec.json.encode(describe(ROUTES))
 
 
 class App:
@@ -97,31 +138,15 @@ def create_app(
         await house.close()
 
     inner = Litestar(
-        route_handlers=ROUTES,
+        route_handlers=[*ROUTES, read_description],
         guards=[guard],
+        request_class=SoundRequest,
         before_request=check_body,
         exception_handlers={Exception: on_error},
         request_max_body_size=body_bytes_max,
-        openapi_config=_description(),
+        openapi_config=None,
         lifespan=[living],
         logging_config=None,
     )
     inner.state.house = house
     return App(inner, access_log)
-
-
-def _description() -> OpenAPIConfig:
-    return OpenAPIConfig(
-        title="feiqian",
-        version=VERSIONS[-1].isoformat(),
-        description="Mobile payments and embedded finance. Money is `{amount, currency}` in minor units.",
-        use_handler_docstrings=True,
-        security=[{"key": []}],
-        components=Components(
-            security_schemes={
-                "key": SecurityScheme(type="http", scheme="bearer", description="A secret key, sk_…")
-            }
-        ),
-        render_plugins=[JsonRenderPlugin()],
-        openapi_router=Router("/v1", route_handlers=[], opt={"public": True}, include_in_schema=False),
-    )

@@ -7,9 +7,10 @@ from typing import Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
+from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler
 
-from feiqian.access import ApiKey, Unauthenticated, allow
+from feiqian.access import ApiKey, Forbidden, Unauthenticated, allow
 from feiqian.kernel.book import Book
 from feiqian.kernel.errors import Broken, Malformed
 from feiqian.web.house import House
@@ -28,22 +29,42 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     """Let a request through to its route when its key allows the route's scope.
 
     A route says `opt={"scope": …}` or `opt={"public": True}`; one that says neither answers nobody.
+    Of several scopes one will do, and the route asks again once it knows which. `"operator": True`
+    closes a route to keys bound to a merchant.
     Raises: Unauthenticated, Forbidden, UnknownVersion.
     """
+    if connection.scope.get("method") == "OPTIONS":  # an answer of the framework's, not a route of ours
+        here = [r for r in connection.app.routes if r.path_format == connection.scope.get("path_template")]
+        raise MethodNotAllowedException(
+            headers={"allow": ", ".join(method for route in here for method in route.methods)}
+        )
     if handler.opt.get("public"):
         return
-    scope = handler.opt.get("scope")
-    if scope is None:
+    if handler.opt.get("scope") is None:
         raise Broken(route=str(handler), unclassed=True)
     house: House = connection.app.state.house
     secret = _bearer(connection)
     if secret is None:
         raise Unauthenticated()
     book, key = await house.who(secret)
-    allow(key, scope)
+    _admit(key, handler)
     state = connection.scope["state"]
     state["book"], state["key"] = book, key
     state["version"] = _version(connection, key)
+
+
+def scopes_of(handler: BaseRouteHandler) -> tuple[str, ...]:
+    """The scopes of which a key must have one to use this route."""
+    scope = handler.opt["scope"]
+    return (scope,) if isinstance(scope, str) else tuple(scope)
+
+
+def _admit(key: ApiKey, handler: BaseRouteHandler) -> None:
+    scopes = scopes_of(handler)
+    if not set(scopes) & set(key.scopes):
+        allow(key, scopes[0])
+    if handler.opt.get("operator") and key.merchant is not None:
+        raise Forbidden(reason="closed to keys bound to a merchant")
 
 
 def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:

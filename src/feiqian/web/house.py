@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from feiqian.access import ApiKey, Keyring, Unauthenticated
+from feiqian.instruments.device import NewDevice
+from feiqian.instruments.device import register as register_devices
+from feiqian.instruments.welcome import welcome
 from feiqian.kernel.book import Book, Turn
-from feiqian.kernel.errors import Refused
+from feiqian.kernel.errors import Broken, Refused, revive
+from feiqian.merchants import add_cashiers, add_stores, add_terminals, register
 from feiqian.payments import Payment, cancel, capture, refund
 from feiqian.payments.view import show_payment
 from feiqian.scenes.deposit import deposit
@@ -18,14 +22,18 @@ from feiqian.scenes.shop.counter import ring_up
 from feiqian.scenes.shop.pay import pay
 from feiqian.scenes.transfer import send
 from feiqian.web.once import Once
-from feiqian.web.problem import encode, problem, refusal_of
+from feiqian.web.problem import encode, problem
 from feiqian.web.show import show_purchases
+from feiqian.web.show_people import show_new_device, show_parties
+from feiqian.web.show_trade import show_cashier, show_merchants, show_store, show_terminal
+
+Render = Callable[[Turn, Sequence[Any], Sequence[str]], Awaitable[Sequence[tuple[int, bytes]]]]
 
 _JSON = msgspec.json.Encoder()
 
 
 class Doors:
-    """One book's verbs that move money, each behind a door where requests gather and happen once."""
+    """One book's verbs that many ask for at once, each behind a door where requests happen once."""
 
     def __init__(self, book: Book, most: int) -> None:
         self.ring_up: Once[Any, Any] = Once(book, "ring_up", ring_up, _render_purchases, most)
@@ -36,6 +44,16 @@ class Doors:
         self.refund: Once[Any, Any] = Once(book, "refund", refund, _render_made, most)
         self.send: Once[Any, Any] = Once(book, "send", send, _render_made, most)
         self.deposit: Once[Any, Any] = Once(book, "deposit", deposit, _render_made, most)
+        self.welcome: Once[Any, Any] = Once(book, "welcome", welcome, _rendered(_parties), most)
+        self.merchants: Once[Any, Any] = Once(book, "merchants", register, _rendered(_merchants), most)
+        self.stores: Once[Any, Any] = Once(book, "stores", add_stores, _rendered(_each(show_store)), most)
+        self.cashiers: Once[Any, Any] = Once(
+            book, "cashiers", add_cashiers, _rendered(_each(show_cashier)), most
+        )
+        self.terminals: Once[Any, Any] = Once(
+            book, "terminals", add_terminals, _rendered(_each(show_terminal)), most
+        )
+        self.devices: Once[Any, Any] = Once(book, "devices", _register_devices, _rendered(_devices), most)
 
     async def drained(self) -> None:
         """Wait until no request is under way."""
@@ -71,6 +89,50 @@ class House:
             except Unauthenticated:
                 continue
         raise Unauthenticated()
+
+    async def heard(self, book: Book) -> None:
+        """Return when changes of keys committed before this call hold in this process too."""
+        await self._keyrings[book.name].catch_up()
+
+
+def _rendered(show: Callable[[Turn, Sequence[Any]], Awaitable[Sequence[Any]]]) -> Render:
+    """Answers for what was newly made: its view, or the problem."""
+
+    async def render(turn: Turn, results: Sequence[Any], languages: Sequence[str]) -> list[tuple[int, bytes]]:
+        shown = iter(await show(turn, [each for each in results if not isinstance(each, Refused)]))
+        return [
+            (each.status, encode(problem(each, language)))
+            if isinstance(each, Refused)
+            else (201, _JSON.encode(next(shown)))
+            for each, language in zip(results, languages, strict=True)
+        ]
+
+    return render
+
+
+def _each(show: Callable[[Any], Any]) -> Callable[[Turn, Sequence[Any]], Awaitable[Sequence[Any]]]:
+    async def shown(turn: Turn, made: Sequence[Any]) -> Sequence[Any]:
+        return [show(one) for one in made]
+
+    return shown
+
+
+async def _parties(turn: Turn, made: Sequence[Any]) -> Sequence[Any]:
+    return await show_parties(turn.connection, made, turn.at)
+
+
+async def _merchants(turn: Turn, made: Sequence[Any]) -> Sequence[Any]:
+    return await show_merchants(turn.connection, made, turn.at)
+
+
+async def _devices(turn: Turn, made: Sequence[Any]) -> Sequence[Any]:
+    return [show_new_device(one, turn.book.codes.prefix) for one in made]
+
+
+async def _register_devices(turn: Turn, asked: Sequence[NewDevice]) -> Sequence[Any]:
+    if turn.book.sealing is None:
+        raise Broken(sealing_keys="missing")
+    return await register_devices(turn, asked, turn.book.sealing)
 
 
 async def _render_made(
@@ -112,6 +174,6 @@ def _payment(status: int, result: Payment | Refused, language: str) -> tuple[int
     if isinstance(result, Refused):
         return result.status, encode(problem(result, language))
     if result.state == "refused":
-        error = refusal_of(result)
+        error = revive(result.refusal or {})
         return error.status, encode(problem(error, language, payment=result.id))
     return status, _JSON.encode(show_payment(result))

@@ -38,13 +38,18 @@ class KeyReused(Refused):
 
 
 class Asked(msgspec.Struct, Generic[Command], frozen=True):
-    """A request at the door. principal: whose key it is; fingerprint: SHA-256 of what is asked."""
+    """A request at the door. principal: whose key it is; fingerprint: SHA-256 of what is asked.
+
+    kept: False for a request that came without an Idempotency-Key, or whose answer holds a secret; its
+    key is then one that nobody else has.
+    """
 
     principal: UUID
     key: str
     fingerprint: bytes
     language: str
     command: Command
+    kept: bool = True
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -75,7 +80,8 @@ class Once(Generic[Command, Result]):
         self._book = book
         self._verb = verb
         self._render = render
-        self._batcher = Batcher(name, self._together, most)
+        patience = book.database.patience_seconds
+        self._batcher = Batcher(name, self._together, most, waiting_seconds_max=patience)
 
     async def ask(self, asked: Asked[Command]) -> Answered:
         """The one answer to a request. Raises: KeyReused, Unavailable."""
@@ -111,8 +117,11 @@ class Once(Generic[Command, Result]):
     async def _known(
         self, turn: Turn, batch: Sequence[Asked[Command]]
     ) -> dict[tuple[UUID, str], tuple[bytes, Answered]]:
+        kept = [each for each in batch if each.kept]
+        if not kept:
+            return {}
         rows = await queries.answers(
-            turn.connection, principals=[each.principal for each in batch], keys=[each.key for each in batch]
+            turn.connection, principals=[each.principal for each in kept], keys=[each.key for each in kept]
         )
         return {
             (row["principal"], row["key"]): (row["fingerprint"], Answered(row["status"], row["body"], True))
@@ -124,15 +133,17 @@ class Once(Generic[Command, Result]):
     ) -> dict[tuple[UUID, str], tuple[bytes, Answered]]:
         results = await self._verb(turn, [each.command for each in fresh])
         rendered = await self._render(turn, results, [each.language for each in fresh])
-        await queries.keep_answers(
-            turn.connection,
-            principals=[each.principal for each in fresh],
-            keys=[each.key for each in fresh],
-            fingerprints=[each.fingerprint for each in fresh],
-            statuses=[status for status, _ in rendered],
-            bodies=[body for _, body in rendered],
-            at=turn.at,
-        )
+        kept = [(each, answer) for each, answer in zip(fresh, rendered, strict=True) if each.kept]
+        if kept:
+            await queries.keep_answers(
+                turn.connection,
+                principals=[each.principal for each, _ in kept],
+                keys=[each.key for each, _ in kept],
+                fingerprints=[each.fingerprint for each, _ in kept],
+                statuses=[status for _, (status, _) in kept],
+                bodies=[body for _, (_, body) in kept],
+                at=turn.at,
+            )
         return {
             (each.principal, each.key): (each.fingerprint, Answered(status, body))
             for each, (status, body) in zip(fresh, rendered, strict=True)

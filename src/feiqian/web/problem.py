@@ -16,10 +16,9 @@ from litestar.exceptions import (
 )
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
-from feiqian.kernel.errors import Broken, FeiqianError, Malformed, NotFound, Refused, family
+from feiqian.kernel.errors import Broken, FeiqianError, Malformed, NotFound, Refused
 from feiqian.kernel.ids import show
 from feiqian.kernel.logs import logger, request_id
-from feiqian.payments import Payment
 
 MEDIA_TYPE = "application/problem+json"
 DOCS = "https://feiqian.org/errors/"
@@ -103,17 +102,6 @@ def encode(shown: Problem) -> bytes:
     return _JSON.encode(shown)
 
 
-def refusal_of(payment: Payment) -> FeiqianError:
-    """The error that a refused payment remembers."""
-    kept = payment.refusal or {}
-    kind = _by_code().get(kept.get("code", ""), Refused)
-    return kind(kept.get("param"), **kept.get("facts", {}))
-
-
-def _by_code() -> dict[str, type[FeiqianError]]:
-    return {kind.code: kind for kind in family()}
-
-
 def language_of(request: Request[Any, Any, Any]) -> str:
     """'zh' when Chinese is what the caller would rather read, else 'en'."""
     wanted = request.headers.get("accept-language", "")
@@ -127,18 +115,21 @@ def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[byte
     if isinstance(known, Broken):
         log.error("broken", error_code=known.code, facts=known.facts, exc_info=error)
         known = Broken()
-    headers = {"Cache-Control": "no-store"}
+    headers = {}
     if known.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if known.status == 503:
         headers["Retry-After"] = "1"
-    if isinstance(error, MethodNotAllowedException) and error.headers:
-        headers |= {name: value for name, value in error.headers.items() if name.lower() == "allow"}
+    if isinstance(error, MethodNotAllowedException):
+        named = (error.headers or {}).get("allow", "").split(", ")
+        headers["Allow"] = ", ".join(sorted(set(named) - {"OPTIONS", ""}))
     body = encode(problem(known, language_of(request), faults=faults))
     return Response(body, status_code=known.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def _known(error: Exception) -> tuple[FeiqianError, list[FieldFault]]:
+    if isinstance(error, Malformed) and error.param:
+        return error, [FieldFault(error.param, str(error.facts.get("reason", "")))]
     if isinstance(error, FeiqianError):
         return error, []
     if isinstance(error, ValidationException):

@@ -86,7 +86,11 @@ async def show_purchases(
                 net=amount - fee,
                 capture=purchase.capture,
                 code=shop_code.payload(
-                    shops[purchase.store], purchase.code, amount, purchase.merchant_order_no
+                    shops[purchase.store],
+                    purchase.code,
+                    amount,
+                    purchase.merchant_order_no,
+                    guid=turn.book.codes.guid,
                 )
                 if payable and purchase.code
                 else None,

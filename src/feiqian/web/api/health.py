@@ -33,7 +33,7 @@ class Me(msgspec.Struct, frozen=True):
     business_date: str
 
 
-@get("/healthz", opt={"public": True}, tags=["health"])
+@get("/healthz", opt={"public": True, "steady": True}, tags=["health"])
 async def alive() -> Health:
     """Say that the process is alive, whatever it depends on."""
     return Health()

@@ -8,16 +8,22 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from feiqian.access import ApiKey, owned_by
+from feiqian.instruments.wallet import WalletClosed, WalletFrozen, WalletSuspended
 from feiqian.kernel.errors import NotFound
 from feiqian.kernel.ids import as_id, read, show
 from feiqian.kernel.money import MAX_MINOR, Money
 from feiqian.ledger import entries_of
 from feiqian.ledger.chart import movement
 from feiqian.payments import Capture, Payment, Refund
+from feiqian.payments.capture import HoldExpired, OverCapture
 from feiqian.payments.find import page_of_payments, refunds_of, steps_of
+from feiqian.payments.lifecycle import WrongState
+from feiqian.payments.refund import NotRefundable, OverRefund, RefundReused
+from feiqian.payments.submit import InsufficientFunds
 from feiqian.payments.view import PaymentView, show_payment
 from feiqian.payments.worksheet import load_payments
 from feiqian.web.api.shapes import (
@@ -29,6 +35,7 @@ from feiqian.web.api.shapes import (
     Page,
     StartingAfter,
     once,
+    one_way,
     reads,
 )
 from feiqian.web.caller import book_of, key_of
@@ -109,6 +116,7 @@ async def list_payments(
     ending_before: EndingBefore = None,
 ) -> Page[PaymentView]:
     """List payments, newest first. A merchant's key sees the merchant's own."""
+    one_way(starting_after, ending_before)
     async with book_of(request).database.read() as connection:
         page, more = await page_of_payments(
             connection,
@@ -121,13 +129,13 @@ async def list_payments(
 
 
 @get("/v1/payments/{payment_id:str}", opt={"scope": "payments:read"}, tags=["payments"])
-async def get_payment(request: Request[Any, Any, Any], payment_id: str) -> PaymentView:
+async def get_payment(request: Request[Any, Any, Any], payment_id: FromPath[str]) -> PaymentView:
     """See one payment."""
     return show_payment(await _mine(request, payment_id))
 
 
 @get("/v1/payments/{payment_id:str}/detail", opt={"scope": "payments:read"}, tags=["payments"])
-async def get_payment_detail(request: Request[Any, Any, Any], payment_id: str) -> PaymentDetail:
+async def get_payment_detail(request: Request[Any, Any, Any], payment_id: FromPath[str]) -> PaymentDetail:
     """See one payment with its steps, ledger entries and refunds."""
     payment = await _mine(request, payment_id)
     async with book_of(request).database.read() as connection:
@@ -158,12 +166,15 @@ async def get_payment_detail(request: Request[Any, Any, Any], payment_id: str) -
 
 @post(
     "/v1/payments/{payment_id:str}/capture",
-    opt={"scope": "payments:write"},
+    opt={"scope": "payments:write", "refuses": (WrongState, HoldExpired, OverCapture)},
     tags=["payments"],
     status_code=200,
 )
 async def capture_payment(
-    request: Request[Any, Any, Any], payment_id: str, data: CaptureIn, idempotency_key: IdempotencyKey
+    request: Request[Any, Any, Any],
+    payment_id: FromPath[str],
+    data: JSONBody[CaptureIn],
+    idempotency_key: IdempotencyKey,
 ) -> Response[PaymentView]:
     """Take what a payment holds, or part of it; with `final: false` more may follow while the hold lasts."""
     payment = await _mine(request, payment_id)
@@ -173,21 +184,42 @@ async def capture_payment(
 
 @post(
     "/v1/payments/{payment_id:str}/cancel",
-    opt={"scope": "payments:write"},
+    opt={"scope": "payments:write", "refuses": (WrongState, HoldExpired)},
     tags=["payments"],
     status_code=200,
 )
 async def cancel_payment(
-    request: Request[Any, Any, Any], payment_id: str, data: CancelIn, idempotency_key: IdempotencyKey
+    request: Request[Any, Any, Any],
+    payment_id: FromPath[str],
+    data: JSONBody[CancelIn],
+    idempotency_key: IdempotencyKey,
 ) -> Response[PaymentView]:
     """Give back what a payment still holds. What was captured stays captured."""
     payment = await _mine(request, payment_id)
     return await once(request, "cancel", idempotency_key, data, payment.id)
 
 
-@post("/v1/payments/{payment_id:str}/refunds", opt={"scope": "refunds:write"}, tags=["refunds"])
+@post(
+    "/v1/payments/{payment_id:str}/refunds",
+    opt={
+        "scope": "refunds:write",
+        "refuses": (
+            NotRefundable,
+            OverRefund,
+            RefundReused,
+            InsufficientFunds,
+            WalletClosed,
+            WalletSuspended,
+            WalletFrozen,
+        ),
+    },
+    tags=["refunds"],
+)
 async def refund_payment(
-    request: Request[Any, Any, Any], payment_id: str, data: RefundIn, idempotency_key: IdempotencyKey
+    request: Request[Any, Any, Any],
+    payment_id: FromPath[str],
+    data: JSONBody[RefundIn],
+    idempotency_key: IdempotencyKey,
 ) -> Response[PaymentView]:
     """Refund a payment in part or in whole, to the wallet it came from."""
     payment = await _mine(request, payment_id)
@@ -196,7 +228,7 @@ async def refund_payment(
 
 
 @get("/v1/payments/{payment_id:str}/refunds", opt={"scope": "payments:read"}, tags=["refunds"])
-async def list_refunds(request: Request[Any, Any, Any], payment_id: str) -> Page[PaymentView]:
+async def list_refunds(request: Request[Any, Any, Any], payment_id: FromPath[str]) -> Page[PaymentView]:
     """List a payment's refunds, oldest first."""
     payment = await _mine(request, payment_id)
     async with book_of(request).database.read() as connection:
@@ -205,7 +237,7 @@ async def list_refunds(request: Request[Any, Any, Any], payment_id: str) -> Page
 
 
 @get("/v1/refunds/{refund_id:str}", opt={"scope": "payments:read"}, tags=["refunds"])
-async def get_refund(request: Request[Any, Any, Any], refund_id: str) -> PaymentView:
+async def get_refund(request: Request[Any, Any, Any], refund_id: FromPath[str]) -> PaymentView:
     """See one refund."""
     id = as_id(read("rfd", refund_id, "refund_id"))
     async with book_of(request).database.read() as connection:

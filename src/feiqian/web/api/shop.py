@@ -7,21 +7,38 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from feiqian.access import owned_by
 from feiqian.kernel.book import Turn
+from feiqian.kernel.currency import UnknownCurrency
 from feiqian.kernel.errors import NotFound
 from feiqian.kernel.ids import as_id, read, show
-from feiqian.kernel.money import Money
+from feiqian.kernel.money import CurrencyMismatch, Money
 from feiqian.merchants.contract import contracts
 from feiqian.scenes.shop import shop_code
 from feiqian.scenes.shop.charge import Charge
 from feiqian.scenes.shop.counter import close_purchase, find_purchases, page_of_purchases, read_shops
+from feiqian.scenes.shop.emv import MalformedCode
 from feiqian.scenes.shop.pay import Check, Pay, read_price
-from feiqian.scenes.shop.purchase import NewPurchase
+from feiqian.scenes.shop.payment_code import NotOurCode
+from feiqian.scenes.shop.purchase import (
+    AmountFixed,
+    AmountNeeded,
+    CodeAlreadyPaid,
+    CodeCancelled,
+    CodeExpired,
+    CodeUsed,
+    CodeWrong,
+    CurrencyNotTaken,
+    DeviceLocked,
+    NewPurchase,
+    StoreClosed,
+    StoreNotFound,
+)
 from feiqian.scenes.shop.stand import Stand, find_stand, put_up, stands_of, take_down
+from feiqian.web.api.refusals import PAYING, READING, RINGING
 from feiqian.web.api.shapes import (
     AmountIn,
     Currency,
@@ -34,6 +51,7 @@ from feiqian.web.api.shapes import (
     Page,
     StartingAfter,
     once,
+    one_way,
     reads,
 )
 from feiqian.web.caller import book_of, key_of
@@ -119,9 +137,26 @@ class StandView(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-@post("/v1/purchases", opt={"scope": "payments:write"}, tags=["purchases"])
+@post(
+    "/v1/purchases",
+    opt={
+        "scope": "payments:write",
+        "refuses": (
+            *RINGING,
+            *PAYING,
+            CodeCancelled,
+            CodeExpired,
+            CodeUsed,
+            CodeWrong,
+            DeviceLocked,
+            NotOurCode,
+            MalformedCode,
+        ),
+    },
+    tags=["purchases"],
+)
 async def create_purchase(
-    request: Request[Any, Any, Any], data: PurchaseIn, idempotency_key: IdempotencyKey
+    request: Request[Any, Any, Any], data: JSONBody[PurchaseIn], idempotency_key: IdempotencyKey
 ) -> Response[PurchaseView]:
     """Ring up a purchase, and charge it at once when the customer's payment code is given.
 
@@ -149,12 +184,13 @@ async def create_purchase(
 @get("/v1/purchases", opt={"scope": "payments:read"}, tags=["purchases"])
 async def list_purchases(
     request: Request[Any, Any, Any],
-    merchant_order_no: Annotated[str | None, Parameter(query="merchant_order_no", max_length=64)] = None,
+    merchant_order_no: Annotated[str | None, QueryParameter(name="merchant_order_no", max_length=64)] = None,
     limit: Limit = 20,
     starting_after: StartingAfter = None,
     ending_before: EndingBefore = None,
 ) -> Page[PurchaseView]:
     """List purchases, newest first; with `merchant_order_no` those of that number."""
+    one_way(starting_after, ending_before)
     book = book_of(request)
     async with book.database.read() as connection:
         purchases, more = await page_of_purchases(
@@ -170,7 +206,7 @@ async def list_purchases(
 
 
 @get("/v1/purchases/{purchase_id:str}", opt={"scope": "payments:read"}, tags=["purchases"])
-async def get_purchase(request: Request[Any, Any, Any], purchase_id: str) -> PurchaseView:
+async def get_purchase(request: Request[Any, Any, Any], purchase_id: FromPath[str]) -> PurchaseView:
     """See one purchase with its payment."""
     book, id = book_of(request), as_id(read("pur", purchase_id, "purchase_id"))
     async with book.database.read() as connection:
@@ -184,11 +220,11 @@ async def get_purchase(request: Request[Any, Any, Any], purchase_id: str) -> Pur
 
 @post(
     "/v1/purchases/{purchase_id:str}/close",
-    opt={"scope": "payments:write"},
+    opt={"scope": "payments:write", "refuses": (CodeAlreadyPaid,)},
     tags=["purchases"],
     status_code=200,
 )
-async def close_purchase_route(request: Request[Any, Any, Any], purchase_id: str) -> PurchaseView:
+async def close_purchase_route(request: Request[Any, Any, Any], purchase_id: FromPath[str]) -> PurchaseView:
     """Close an open purchase: its code can be paid no more. A paid one is refunded instead."""
     id, key = as_id(read("pur", purchase_id, "purchase_id")), key_of(request)
 
@@ -199,13 +235,19 @@ async def close_purchase_route(request: Request[Any, Any, Any], purchase_id: str
     return await book_of(request).write(close)
 
 
-@post("/v1/codes/read", opt={"scope": "payments:read"}, tags=["codes"], status_code=200)
-async def read_code(request: Request[Any, Any, Any], data: ReadIn) -> PriceView:
+@post(
+    "/v1/codes/read",
+    opt={"scope": "payments:read", "refuses": (*READING, NotFound)},
+    tags=["codes"],
+    status_code=200,
+)
+async def read_code(request: Request[Any, Any, Any], data: JSONBody[ReadIn]) -> PriceView:
     """Look at a shop's code before paying: who is paid, how much, what it costs the shop."""
     book = book_of(request)
     async with book.database.read() as connection:
         turn = Turn(book, connection, book.clock.now())
-        price = await read_price(connection, data.code, turn.at)
+        price = await read_price(turn, data.code)
+        owned_by(key_of(request), price.shop.merchant)
         terms = await contracts(turn, [price.shop.merchant])
     contract = terms.get((price.shop.merchant, price.currency))
     fee = None
@@ -226,9 +268,17 @@ async def read_code(request: Request[Any, Any, Any], data: ReadIn) -> PriceView:
     )
 
 
-@post("/v1/payments", opt={"scope": "wallets:pay"}, tags=["payments"])
+@post(
+    "/v1/payments",
+    opt={
+        "scope": "wallets:pay",
+        "operator": True,
+        "refuses": (*READING, *PAYING, NotFound, AmountFixed, AmountNeeded, CurrencyNotTaken, StoreClosed),
+    },
+    tags=["payments"],
+)
 async def create_payment(
-    request: Request[Any, Any, Any], data: PayIn, idempotency_key: IdempotencyKey
+    request: Request[Any, Any, Any], data: JSONBody[PayIn], idempotency_key: IdempotencyKey
 ) -> Response[PurchaseView]:
     """Pay a shop's code from a customer's wallet."""
     command = Pay(
@@ -240,15 +290,29 @@ async def create_payment(
     return await once(request, "pay", idempotency_key, data, command)
 
 
-@post("/v1/codes", opt={"scope": "merchants:write"}, tags=["codes"])
-async def create_code(request: Request[Any, Any, Any], data: StandIn) -> StandView:
+@post(
+    "/v1/codes",
+    opt={
+        "scope": "merchants:write",
+        "refuses": (
+            NotFound,
+            StoreNotFound,
+            StoreClosed,
+            CurrencyNotTaken,
+            CurrencyMismatch,
+            UnknownCurrency,
+        ),
+    },
+    tags=["codes"],
+)
+async def create_code(request: Request[Any, Any, Any], data: JSONBody[StandIn]) -> StandView:
     """Make a static code for a store's counter."""
     store, key = as_id(read("sto", data.store, "store")), key_of(request)
     amount = None if data.amount is None else data.amount.money()
 
     async def put(turn: Turn) -> StandView:
         stand = await put_up(turn, store, data.currency, amount, key.merchant)
-        return await _show_stand(turn.connection, stand)
+        return await _show_stand(turn.connection, stand, turn.book.codes.guid)
 
     return await book_of(request).write(put)
 
@@ -256,42 +320,43 @@ async def create_code(request: Request[Any, Any, Any], data: StandIn) -> StandVi
 @get("/v1/codes", opt={"scope": "merchants:read"}, tags=["codes"])
 async def list_codes(
     request: Request[Any, Any, Any],
-    store: Annotated[str, Parameter(query="store", max_length=64, description="Whose codes.")],
+    store: Annotated[str, QueryParameter(name="store", max_length=64, description="Whose codes.")],
 ) -> Page[StandView]:
     """List a store's static codes."""
     id = as_id(read("sto", store, "store"))
+    guid = book_of(request).codes.guid
     async with book_of(request).database.read() as connection:
         shops = await read_shops(connection, [id])
         if id not in shops:
             raise NotFound("store")
         owned_by(key_of(request), shops[id].merchant)
         stands = await stands_of(connection, id)
-        return Page([await _show_stand(connection, stand) for stand in stands], False)
+        return Page([await _show_stand(connection, stand, guid) for stand in stands], False)
 
 
 @get("/v1/codes/{code_id:str}", opt={"scope": "merchants:read"}, tags=["codes"])
-async def get_code(request: Request[Any, Any, Any], code_id: str) -> StandView:
+async def get_code(request: Request[Any, Any, Any], code_id: FromPath[str]) -> StandView:
     """See one static code."""
     id = as_id(read("cod", code_id, "code_id"))
     async with book_of(request).database.read() as connection:
         stand = await find_stand(connection, id)
         owned_by(key_of(request), stand.merchant)
-        return await _show_stand(connection, stand)
+        return await _show_stand(connection, stand, book_of(request).codes.guid)
 
 
 @post("/v1/codes/{code_id:str}/cancel", opt={"scope": "merchants:write"}, tags=["codes"], status_code=200)
-async def cancel_code(request: Request[Any, Any, Any], code_id: str) -> StandView:
+async def cancel_code(request: Request[Any, Any, Any], code_id: FromPath[str]) -> StandView:
     """Cancel a static code: it can be paid no more."""
     id, key = as_id(read("cod", code_id, "code_id")), key_of(request)
 
     async def cancel(turn: Turn) -> StandView:
         owned_by(key, (await find_stand(turn.connection, id)).merchant)
-        return await _show_stand(turn.connection, await take_down(turn, id))
+        return await _show_stand(turn.connection, await take_down(turn, id), turn.book.codes.guid)
 
     return await book_of(request).write(cancel)
 
 
-async def _show_stand(connection: Any, stand: Stand) -> StandView:
+async def _show_stand(connection: Any, stand: Stand, guid: str) -> StandView:
     shop = (await read_shops(connection, [stand.store]))[stand.store]
     amount = None if stand.amount is None else Money(stand.amount, stand.currency)
     return StandView(
@@ -302,7 +367,7 @@ async def _show_stand(connection: Any, stand: Stand) -> StandView:
         store=show("sto", stand.store),
         currency=stand.currency,
         amount=amount,
-        code=shop_code.payload(shop, stand.token, amount, currency_code=stand.currency),
+        code=shop_code.payload(shop, stand.token, amount, guid=guid, currency_code=stand.currency),
         created_at=stand.created_at.astimezone(UTC),
     )
 

@@ -7,15 +7,20 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.params import JSONBody
 from msgspec import Meta
 
 from feiqian.kernel.book import Turn
-from feiqian.kernel.errors import Refused
+from feiqian.kernel.errors import NotFound, Refused
 from feiqian.kernel.ids import as_id, read, show
+from feiqian.parties import BadPhone
 from feiqian.parties.party import e164
+from feiqian.payments.submit import SubjectReused, WalletNotFound
 from feiqian.payments.view import PaymentView
 from feiqian.scenes.deposit import Deposit
 from feiqian.scenes.transfer import Lookup, Send, look_up
+from feiqian.scenes.transfer.transfer import NoReceiver, PayeeExpired
+from feiqian.web.api.refusals import PAYING, RECEIVING
 from feiqian.web.api.shapes import AmountIn, IdempotencyKey, Line, Number, once
 from feiqian.web.caller import book_of
 
@@ -53,8 +58,16 @@ class DepositIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: Number
 
 
-@post("/v1/payees", opt={"scope": "transfers:write"}, tags=["transfers"])
-async def create_payee(request: Request[Any, Any, Any], data: LookupIn) -> PayeeView:
+@post(
+    "/v1/payees",
+    opt={
+        "scope": "transfers:write",
+        "operator": True,
+        "refuses": (NotFound, WalletNotFound, NoReceiver, BadPhone),
+    },
+    tags=["transfers"],
+)
+async def create_payee(request: Request[Any, Any, Any], data: JSONBody[LookupIn]) -> PayeeView:
     """Look up who receives at a phone number, to show the masked name before sending."""
     lookup = Lookup(as_id(read("wal", data.payer, "payer")), e164(data.phone))
 
@@ -67,9 +80,13 @@ async def create_payee(request: Request[Any, Any, Any], data: LookupIn) -> Payee
     return await book_of(request).write(find)
 
 
-@post("/v1/transfers", opt={"scope": "transfers:write"}, tags=["transfers"])
+@post(
+    "/v1/transfers",
+    opt={"scope": "transfers:write", "operator": True, "refuses": (*PAYING, NotFound, PayeeExpired)},
+    tags=["transfers"],
+)
 async def create_transfer(
-    request: Request[Any, Any, Any], data: TransferIn, idempotency_key: IdempotencyKey
+    request: Request[Any, Any, Any], data: JSONBody[TransferIn], idempotency_key: IdempotencyKey
 ) -> Response[PaymentView]:
     """Send money to a person. One look-up, one transfer."""
     command = Send(
@@ -81,9 +98,13 @@ async def create_transfer(
     return await once(request, "send", idempotency_key, data, command)
 
 
-@post("/v1/deposits", opt={"scope": "deposits:write"}, tags=["deposits"])
+@post(
+    "/v1/deposits",
+    opt={"scope": "deposits:write", "operator": True, "refuses": (*RECEIVING, NotFound, SubjectReused)},
+    tags=["deposits"],
+)
 async def create_deposit(
-    request: Request[Any, Any, Any], data: DepositIn, idempotency_key: IdempotencyKey
+    request: Request[Any, Any, Any], data: JSONBody[DepositIn], idempotency_key: IdempotencyKey
 ) -> Response[PaymentView]:
     """Credit a wallet with money that has arrived in the custody account."""
     command = Deposit(as_id(read("wal", data.wallet, "wallet")), data.amount.money(), data.reference)

@@ -1,0 +1,30 @@
+"""One book and its door for each file of tests: they look, they refuse, or they make objects of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from feiqian.kernel.database import Database
+from feiqian.kernel.migrate import migrate
+from feiqian.wiring import SCHEMAS
+from tests.web.door import Door
+
+
+@pytest.fixture(scope="module")
+async def door(dsn: str) -> AsyncIterator[Door]:
+    """A whole application over an empty sandbox book."""
+    schema = f"t_{uuid4().hex}"
+    await migrate(dsn, schema, SCHEMAS)
+    database = Database(dsn, schema, 8)
+    await database.open()
+    door = Door(dsn, database)
+    await door.open()
+    yield door
+    await door.close()
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(f'drop schema if exists "{schema}" cascade')
+    await connection.close()
