@@ -166,7 +166,5 @@ async def _tell(turn: Turn, type: str, parties: Sequence[Party]) -> None:
             "account_class": party.account_class,
             "state": party.state,
         }
-        outbox.tell(
-            type, party.id, party.id, {"customer" if party.kind == "person" else "organisation": shown}
-        )
+        outbox.tell(type, party.id, party.id, {"party": shown})
     await outbox.write(turn)
