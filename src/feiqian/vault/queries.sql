@@ -36,7 +36,7 @@ update data_key set wrapped = null, kek = null, closed = true, destroyed_at = :a
 
 -- name: forget_group
 -- forget_group: cards whose key is gone; no look-up finds them any more
-update card set state = 'unreadable', hash = null where data_key = :id and state = 'active' returning id;
+update card set state = 'unreadable', hash = null where data_key = :data_key and state = 'active' returning id;
 
 -- name: card_by_hash^
 select id, owner, bin, last_four, issuer, kind, expires, state, place, created_at
