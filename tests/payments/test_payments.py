@@ -7,11 +7,26 @@ from datetime import timedelta
 
 import pytest
 
+from feiqian.instruments.wallet import HOUSE, open_wallets
 from feiqian.kernel.errors import Broken
 from feiqian.kernel.ids import new_id
 from feiqian.kernel.money import Money
-from feiqian.payments import Capture, Leg, Order, Payment, Refund, capture, lapse, refund, submit
+from feiqian.merchants.contract import agree
+from feiqian.payments import (
+    Capture,
+    Leg,
+    Order,
+    Payment,
+    Refund,
+    capture,
+    lapse,
+    lapse_overdue,
+    refund,
+    submit,
+)
 from feiqian.payments.find import steps_of
+from feiqian.pricing import Terms
+from feiqian.scenes.deposit import Deposit, deposit
 from tests.street import Street, cny, code_of
 
 pytestmark = pytest.mark.anyio
@@ -289,3 +304,141 @@ async def test_a_turn_that_fails_at_the_end_leaves_nothing(street: Street) -> No
 async def test_a_hold_is_never_longer_than_thirty_days(street: Street) -> None:
     held = await street.hold(1_00, hours=24 * 365)
     assert held.hold_until == street.town.clock.now() + timedelta(days=30)
+
+
+async def test_nothing_that_asks_about_limits_is_paid_by_the_house_or_a_merchant(street: Street) -> None:
+    """M7: the custody account is no purse; its id is the same in every book and known to all."""
+    (custody,) = await street.town.write(open_wallets, [(HOUSE, "custody", "CNY")])
+    street.wallets["custody"] = custody
+    for payer in ("custody", "fees", "shop"):
+        legs = (Leg(street.wallets[payer], street.wallets["bob"], cny(1), "price"),)
+        (answer,) = await street.submit([Order("shop", new_id(), legs, gates=("limits",))])
+        assert code_of(answer) == "wallet_not_found"
+
+
+async def test_an_order_with_two_payers_is_not_carried_out(street: Street) -> None:
+    """Captures and refunds know one payer; money must not get stuck on the way to a third."""
+    legs = (
+        Leg(street.wallets["alice"], street.wallets["bob"], cny(100), "transfer"),
+        Leg(street.wallets["bob"], street.wallets["shop"], cny(30), "price"),
+    )
+    with pytest.raises(Broken):
+        await street.submit([Order("relay", new_id(), legs)])
+
+
+async def test_terms_agreed_later_the_same_day_do_not_touch_what_was_charged(street: Street) -> None:
+    """I4: captures and refunds go by the contract that the payment was made under."""
+    held, paid = await street.hold(100_00), await street.pay(100_00)
+    await street.capture(held, 50_00, final=False)
+    today = street.town.book.calendar.local_day(street.town.clock.now())
+    await street.town.write(agree, street.merchant, "CNY", today, None, Terms(rate_bps=0))
+    done = await street.capture(held)
+    assert (done.state, done.fee) == ("captured", 60)
+    back = await street.refund(paid, 1)
+    assert await street.movements(back) == ["shop > alice 0.01 CNY"]  # the fee on 99.99 is still 0.60
+    assert (await street.pay(100_00)).fee == 0
+
+
+async def test_a_promotion_that_ends_gives_way_to_the_terms_before_it(street: Street) -> None:
+    today = street.town.book.calendar.local_day(street.town.clock.now())
+    tomorrow, after = today + timedelta(days=1), today + timedelta(days=2)
+    await street.town.write(agree, street.merchant, "CNY", tomorrow, after, Terms(rate_bps=10))
+    fees = []
+    for _ in range(4):
+        fees.append((await street.pay(100_00)).fee)
+        street.town.later(days=1)
+    assert fees == [60, 10, 60, 60]
+
+
+async def test_a_tip_bears_no_fee_also_when_captured(street: Street) -> None:
+    alice, shop = street.wallets["alice"], street.wallets["shop"]
+    legs = (Leg(alice, shop, cny(50_00), "transfer"), Leg(alice, shop, cny(100_00), "price"))
+    order = Order("shop", new_id(), legs, capture="later", hold_for=timedelta(hours=1), gates=("limits",))
+    (held,) = await street.submit([order])
+    assert isinstance(held, Payment)
+    assert (await street.capture(held, 50_00)).fee == 0  # legs are filled in their order
+
+
+@pytest.mark.parametrize("state", ["suspended", "closed"])
+async def test_who_is_not_to_be_paid_is_not_paid_by_a_capture_or_a_lapse_either(
+    street: Street, state: str
+) -> None:
+    held = await street.hold(10_00, hours=1, lapse="capture")
+    await street.town.sql("update wallet set state = $2 where id = $1", street.wallets["shop"], state)
+    assert code_of(await street.capture(held)) == f"wallet_{state}"
+    street.town.later(hours=1)
+    assert await street.town.write(lapse, [held.id]) == 1
+    assert await street.balance("alice") == (10_000_00, 0)
+
+
+async def test_a_suspended_shop_gives_no_refund(street: Street) -> None:
+    paid = await street.pay(10_00)
+    await street.town.sql("update wallet set state = 'suspended' where id = $1", street.wallets["shop"])
+    assert code_of(await street.refund(paid)) == "wallet_suspended"
+
+
+async def test_only_what_a_merchant_took_is_refunded(street: Street) -> None:
+    """C12: neither a deposit nor a gift can be taken back by a refund."""
+    gift = Order(
+        "gift", new_id(), (Leg(street.wallets["alice"], street.wallets["bob"], cny(70), "transfer"),)
+    )
+    (given,) = await street.submit([gift])
+    asked = Deposit(street.wallets["bob"], cny(50_00), "CB-9")
+    (booked,) = await street.town.write(deposit, [asked])
+    assert code_of(await street.refund(given)) == "not_refundable"
+    assert code_of(await street.refund(booked)) == "not_refundable"
+    assert await street.balance("bob") == (50_70, 0)
+
+
+async def test_answers_of_one_batch_say_what_each_capture_did(street: Street) -> None:
+    held = await street.hold(30_00)
+    asked = [Capture(held.id, 10_00, False), Capture(held.id, 20_00, True)]
+    first, last = await street.town.write(capture, asked)
+    assert (first.state, first.captured, last.state, last.captured) == (
+        "authorised",
+        10_00,
+        "captured",
+        30_00,
+    )
+    rows = await street.town.sql(
+        "select data -> 'payment' ->> 'state' as state from event where subject = $1 order by seq", held.id
+    )
+    assert [row["state"] for row in rows] == ["authorised", "authorised", "captured"]
+
+
+async def test_a_capture_of_nothing_is_refused(street: Street) -> None:
+    held = await street.hold(30_00)
+    for amount in (0, -1):
+        assert code_of(await street.capture(held, amount)) == "over_capture"
+
+
+async def test_a_shop_hears_of_its_refunds(street: Street) -> None:
+    paid = await street.pay(10_00)
+    await street.refund(paid)
+    rows = await street.town.sql("select type from event where owner = $1 order by seq", street.merchant)
+    assert [r["type"] for r in rows if r["type"].startswith(("payment", "refund"))] == [
+        "payment.captured",
+        "refund.succeeded",
+        "payment.refunded",
+    ]
+
+
+async def test_a_hold_whose_timer_failed_is_ended_all_the_same(street: Street) -> None:
+    held = await street.hold(10_00, hours=1, lapse="capture")
+    await street.town.sql("delete from job")
+    street.town.later(hours=2)
+    assert await street.town.write(lapse_overdue) == 1
+    assert await street.balance("alice") == (9990_00, 0)
+    steps = await street.town.read(steps_of, held.id)
+    assert [step.step for step in steps] == ["authorised", "lapsed_captured"]
+
+
+async def test_a_hold_swept_by_a_clock_that_was_ahead_has_expired(street: Street) -> None:
+    """F8: the clock goes forward, a sweep runs, the clock comes back."""
+    held = await street.hold(10_00, hours=1)
+    street.town.later(hours=2)
+    await street.pay(1)
+    street.town.later(hours=-2)
+    assert code_of(await street.capture(held)) == "hold_expired"
+    street.town.later(hours=2)
+    assert await street.town.write(lapse, [held.id]) == 1

@@ -175,6 +175,8 @@ async def _store(turn: Turn, devices: Sequence[Device]) -> None:
         at=turn.at,
     )
     await _tell(turn, "device.registered", devices)
+    for one in devices:
+        _note(turn, "device.registered", one)
 
 
 def device_secret(device: Device, keys: SealingKeys) -> bytes:
@@ -210,6 +212,7 @@ async def _change(turn: Turn, id: UUID, state: DeviceState) -> Device:
         await queries.set_device_state(turn.connection, id=id, state=state)
         after = msgspec.structs.replace(before, state=state)
     await _tell(turn, _TOLD[state], [after])
+    _note(turn, _TOLD[state], after, before)
     return after
 
 
@@ -253,6 +256,8 @@ async def note_wrong(turn: Turn, ids: Sequence[UUID]) -> set[UUID]:
     if locked:
         found = await find_devices(turn.connection, locked)
         await _tell(turn, "device.locked", list(found.values()))
+        for one in found.values():
+            _note(turn, "device.locked", one)
     return locked
 
 
@@ -280,6 +285,14 @@ async def use_codes(turn: Turn, codes: Sequence[Code]) -> set[Code]:
 async def forget_old_codes(turn: Turn) -> None:
     """Delete spent codes of more than ten minutes ago: no step of theirs can pass any more."""
     await queries.forget_old_codes(turn.connection, before=turn.at - CODES_KEPT_FOR)
+
+
+def _note(turn: Turn, verb: str, device: Device, before: Device | None = None) -> None:
+    ids = show("dev", device.id), show("cus", device.party), show("wal", device.wallet)
+    was = None if before is None else {"state": before.state}
+    turn.note(
+        verb, *ids, of=device.id, before=was, after={"state": device.state, "code_class": device.code_class}
+    )
 
 
 async def _tell(turn: Turn, type: str, devices: Sequence[Device]) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from feiqian.instruments.limits import OwnLimit
-from feiqian.instruments.wallet import HOUSE, Wallet, queries
+from feiqian.instruments.wallet import HOUSE, OWNER, Wallet, audited_ids, queries
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import NotFound, Refused
 from feiqian.kernel.ids import show
@@ -22,7 +22,6 @@ from feiqian.kernel.outbox import Outbox
 from feiqian.ledger import close_account
 
 _TOLD = {"frozen": "wallet.frozen", "active": "wallet.released", "closed": "wallet.closed"}
-_OWNER = {"customer_wallet": "cus", "organisation_wallet": "org", "merchant_payable": "mch"}
 _CHANGES = {
     ("active", "frozen"),
     ("frozen", "active"),
@@ -72,7 +71,7 @@ async def _change(turn: Turn, wallet_id: UUID, state: str) -> Wallet:
         await close_account(turn, before.account_key)
     await queries.set_wallet_state(turn.connection, id=wallet_id, state=state)
     after = msgspec.structs.replace(before, state=state)
-    await _tell(turn, _TOLD[state], after)
+    await _tell(turn, _TOLD[state], before, after)
     return after
 
 
@@ -99,7 +98,7 @@ async def set_limits(turn: Turn, wallet_id: UUID, limits: Sequence[OwnLimit]) ->
     if before.state == "closed":
         raise WalletStateRefused(state="closed")
     await queries.set_wallet_limits(turn.connection, id=wallet_id, limits=after.limits)
-    await _tell(turn, "wallet.limits_changed", after)
+    await _tell(turn, "wallet.limits_changed", before, after)
     return after
 
 
@@ -148,8 +147,10 @@ async def _managed(turn: Turn, wallet_id: UUID) -> Wallet:
     return found
 
 
-async def _tell(turn: Turn, type: str, wallet: Wallet) -> None:
-    owner = show(_OWNER[wallet.kind], wallet.owner)
+async def _tell(turn: Turn, type: str, before: Wallet, wallet: Wallet) -> None:
+    owner = show(OWNER[wallet.kind], wallet.owner)
+    was, now = ({"state": one.state, "limits": one.limits} for one in (before, wallet))
+    turn.note(type, *audited_ids(wallet), before=was, after=now)
     shown = {
         "id": show("wal", wallet.id),
         "owner": owner,

@@ -8,7 +8,7 @@ select w.id, w.account_key, w.owner, w.kind, w.currency, w.state, w.limits,
 -- name: add_wallets!
 insert into wallet (id, account_key, owner, kind, currency, created_at)
 select *, :at from unnest(:ids::uuid[], :keys::int[], :owners::uuid[], :kinds::text[], :currencies::text[])
-    on conflict (owner, kind, currency) do nothing;
+    on conflict (owner, kind, currency) where state <> 'closed' do nothing;
 
 -- name: wallets_of_owner
 select w.id, w.account_key, w.owner, w.kind, w.currency, w.state, w.limits,
@@ -23,7 +23,7 @@ select w.id, w.account_key, w.owner, w.kind, w.currency, w.state, w.limits,
  where w.owner = any(:owners) order by w.created_at, w.id;
 
 -- name: find_wallets
-select id, owner, kind, currency from wallet where owner = any(:owners);
+select id, owner, kind, currency from wallet where owner = any(:owners) and state <> 'closed';
 
 -- name: set_wallet_state!
 update wallet set state = :state, suspended_from = null where id = :id;

@@ -14,7 +14,7 @@ from feiqian.instruments.limits import OwnLimit
 from feiqian.kernel.book import Turn
 from feiqian.kernel.currency import currency
 from feiqian.kernel.errors import Refused
-from feiqian.kernel.ids import as_id, new_id
+from feiqian.kernel.ids import as_id, new_id, show
 from feiqian.kernel.queries import load
 from feiqian.ledger import Account, open_accounts
 
@@ -22,6 +22,15 @@ queries = load(Path(__file__).parent)
 
 HOUSE = as_id("0" * 31 + "1")
 """The institution itself, as owner of its own accounts."""
+
+OWNER = {"customer_wallet": "cus", "organisation_wallet": "org", "merchant_payable": "mch"}
+"""What the owner of a kind of wallet is called in public ids."""
+
+
+class WalletNotFound(Refused):
+    """There is no such wallet, or it cannot be used for this."""
+
+    code, status, zh = "wallet_not_found", 404, "没有这个钱包，或该钱包不能用于此操作。"
 
 
 class WalletFrozen(Refused):
@@ -75,6 +84,11 @@ class Wallet(msgspec.Struct, frozen=True):
             raise WalletClosed("payee")
         if self.state == "suspended":
             raise WalletSuspended("payee")
+
+
+def audited_ids(wallet: Wallet) -> tuple[str, str]:
+    """Whom the audit log names for an act on a wallet: the wallet and its owner."""
+    return show("wal", wallet.id), show(OWNER[wallet.kind], wallet.owner)
 
 
 async def resolve(turn: Turn, ids: Iterable[UUID]) -> dict[UUID, Wallet]:

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from feiqian.instruments.manage import wallet
-from feiqian.instruments.wallet import Wallet, open_wallets
+from feiqian.instruments.manage import wallet, wallets_of
+from feiqian.instruments.wallet import Wallet, audited_ids, open_wallets
 from feiqian.kernel.book import Turn
 from feiqian.kernel.currency import currency
 from feiqian.kernel.errors import Refused
@@ -62,5 +62,9 @@ async def open_wallet(turn: Turn, party_id: UUID, code: str) -> Wallet:
     party = await find_party(turn.connection, party_id)
     if party.state == "closed":
         raise PartyStateRefused("state", state=party.state)
+    had = {each.id for each in await wallets_of(turn.connection, party.id)}
     (id,) = await open_wallets(turn, [(party.id, KIND[party.kind], code)])
-    return await wallet(turn.connection, id)
+    opened = await wallet(turn.connection, id)
+    if id not in had:
+        turn.note("wallet.opened", *audited_ids(opened), after={"currency": code})
+    return opened

@@ -12,7 +12,7 @@ import msgspec
 from feiqian.instruments.wallet import HOUSE, house_wallet, open_wallets
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import Refused
-from feiqian.kernel.ids import new_id
+from feiqian.kernel.ids import new_id, show
 from feiqian.kernel.queries import load
 from feiqian.pricing import Terms, fee
 
@@ -71,20 +71,38 @@ async def contracts(
 
 
 async def agree(
-    turn: Turn, merchant: UUID, currency: str, begins_on: date, ends_on: date | None, terms: Terms
+    turn: Turn,
+    merchant: UUID,
+    currency: str,
+    begins_on: date,
+    ends_on: date | None,
+    terms: Terms,
+    id: UUID | None = None,
 ) -> Contract:
-    """Agree on terms from a day on. Raises: ContractInThePast."""
+    """Agree on terms from a day on; those agreed later for the same day win.
+
+    id: ours, made before the turn, so that a turn run twice agrees once. Raises: ContractInThePast.
+    """
     if begins_on < turn.local_day:
         raise ContractInThePast("begins_on", begins_on=begins_on.isoformat())
+    before = (await contracts(turn, [merchant])).get((merchant, currency))
     await open_wallets(turn, [(HOUSE, "fee_income", currency), (merchant, "merchant_payable", currency)])
-    id = await queries.add_contract(
+    id = id or new_id()
+    await queries.add_contract(
         turn.connection,
-        id=new_id(),
+        id=id,
         merchant=merchant,
         currency=currency,
         begins_on=begins_on,
         ends_on=ends_on,
         terms=msgspec.to_builtins(terms),
         at=turn.at,
+    )
+    turn.note(
+        "contract.agreed",
+        show("ctr", id),
+        show("mch", merchant),
+        before=None if before is None else {"begins_on": before.begins_on, "terms": before.terms},
+        after={"begins_on": begins_on, "ends_on": ends_on, "currency": currency, "terms": terms},
     )
     return Contract(id, merchant, currency, begins_on, terms)

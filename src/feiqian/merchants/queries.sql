@@ -1,19 +1,18 @@
 -- name: contracts
--- contracts: those in force per merchant and currency, the latest begun winning, and those asked for by id
+-- contracts: those in force per merchant and currency, the latest begun and agreed winning, and those
+-- asked for by id
 select id, merchant, currency, begins_on, terms, false as in_force from contract where id = any(:ids)
 union all
 (select distinct on (merchant, currency)
-        id, merchant, currency, begins_on, terms, ends_on is null or ends_on > :day
+        id, merchant, currency, begins_on, terms, true
    from contract
-  where merchant = any(:merchants) and begins_on <= :day
-  order by merchant, currency, begins_on desc);
+  where merchant = any(:merchants) and begins_on <= :day and (ends_on is null or ends_on > :day)
+  order by merchant, currency, begins_on desc, created_at desc, id desc);
 
--- name: add_contract$
+-- name: add_contract!
 insert into contract (id, merchant, currency, begins_on, ends_on, terms, created_at)
 values (:id, :merchant, :currency, :begins_on, :ends_on, :terms, :at)
-    on conflict (merchant, currency, begins_on) do update
-   set ends_on = excluded.ends_on, terms = excluded.terms
-returning id;
+    on conflict (id) do nothing;
 
 -- name: merchants_by_id
 select id, name, mcc, city, country, reference, state, metadata, created_at

@@ -105,6 +105,9 @@ async def _store_merchants(turn: Turn, fresh: Sequence[tuple[Merchant, NewMercha
         at=turn.at,
     )
     await _tell(turn, "merchant.registered", merchants)
+    for merchant, one in fresh:
+        agreed = {"state": merchant.state, "currency": one.currency, "terms": one.terms}
+        turn.note("merchant.registered", show("mch", merchant.id), of=merchant.id, after=agreed)
 
 
 async def suspend(turn: Turn, id: UUID) -> Merchant:
@@ -133,6 +136,8 @@ async def _change(turn: Turn, id: UUID, state: str) -> Merchant:
         await resume_wallets(turn, id)
     after = msgspec.structs.replace(before, state=state)
     await _tell(turn, "merchant.suspended" if state == "suspended" else "merchant.resumed", [after])
+    verb = "merchant.suspended" if state == "suspended" else "merchant.resumed"
+    turn.note(verb, show("mch", id), before={"state": before.state}, after={"state": state})
     return after
 
 

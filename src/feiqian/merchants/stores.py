@@ -188,8 +188,18 @@ def _shown(one: Place) -> dict[str, Any]:
     return {"terminal": {"id": show("ter", one.id), "label": one.label, **shown}}
 
 
+def _ids(one: Place) -> list[str]:
+    """The place, and whose it is."""
+    merchant = show("mch", one.merchant)
+    if isinstance(one, Store):
+        return [show("sto", one.id), merchant]
+    own = show("csh" if isinstance(one, Cashier) else "ter", one.id)
+    return [own, show("sto", one.store), merchant]
+
+
 async def _tell(turn: Turn, type: str, places: Sequence[Place]) -> None:
     outbox = Outbox()
     for one in places:
         outbox.tell(type, one.id, one.merchant, _shown(one))
+        turn.note(type, *_ids(one), of=one.id, after={"state": one.state})
     await outbox.write(turn)

@@ -9,7 +9,7 @@ from feiqian.payments.capture import Capture, capture
 from feiqian.payments.order import Leg, Order
 from feiqian.payments.payment import Payment, Step
 from feiqian.payments.refund import Refund, refund
-from feiqian.payments.release import cancel, lapse
+from feiqian.payments.release import cancel, lapse, lapse_overdue
 from feiqian.payments.submit import submit
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "cancel",
     "capture",
     "lapse",
+    "lapse_overdue",
     "refund",
     "submit",
 ]

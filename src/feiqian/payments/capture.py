@@ -14,20 +14,14 @@ from feiqian.ledger import Transfer, movement
 from feiqian.ledger.transfer import POST, VOID
 from feiqian.payments.lifecycle import after
 from feiqian.payments.payment import PaidLeg, Payment
-from feiqian.payments.submit import Answer, hold, offer, settle
+from feiqian.payments.submit import Answer, HoldExpired, hold, offer, settle
 from feiqian.payments.worksheet import Worksheet, load_payments, open_worksheet
 
 
-class HoldExpired(Refused):
-    """The hold is over and its money released. Make a new payment."""
-
-    code, status, zh = "hold_expired", 409, "预授权已过期，冻结金额已释放，请重新发起支付。"
-
-
 class OverCapture(Refused):
-    """This is more than is still held. Capture no more than that."""
+    """This is nothing, or more than is still held. Capture something, and no more than that."""
 
-    code, status, zh = "over_capture", 422, "请款金额超过剩余冻结金额。"
+    code, status, zh = "over_capture", 422, "请款金额须大于零，且不超过剩余冻结金额。"
 
 
 class Capture(msgspec.Struct, frozen=True):
@@ -49,21 +43,26 @@ async def capture(turn: Turn, captures: Sequence[Capture]) -> list[Answer]:
             if payment is None:
                 raise NotFound("payment")
             take(sheet, payment, each)
-            answers.append(payment)
+            answers.append(payment.copy())  # later captures in this batch change the payment further
         except Refused as refusal:
             answers.append(refusal)
     await sheet.write()
     return answers
 
 
-def take(sheet: Worksheet, payment: Payment, asked: Capture) -> None:
-    """Decide one capture and note it on the sheet. Raises: Refused, with nothing noted."""
-    after(payment.state, "captured")
+def take(sheet: Worksheet, payment: Payment, asked: Capture, step: str = "captured") -> None:
+    """Decide one capture and note it on the sheet. step: what the last capture is called.
+
+    Raises: Refused, with nothing noted.
+    """
+    after(payment.state, step)
     if payment.hold_until is not None and sheet.at >= payment.hold_until and payment.lapse == "release":
         raise HoldExpired(held_until=payment.hold_until.isoformat())
     amount = payment.held if asked.amount is None else asked.amount
-    if amount > payment.held:
+    if not 0 < amount <= payment.held:
         raise OverCapture("amount", held=payment.held, asked=amount)
+    for leg in payment.giving:
+        sheet.wallets[leg.target].check_takes()
     final = asked.final or amount == payment.held
     shares = _shares(payment, amount)
     taken = {leg.n: leg.taken + shares.get(leg.n, 0) for leg in payment.legs}
@@ -84,7 +83,7 @@ def take(sheet: Worksheet, payment: Payment, asked: Capture) -> None:
         sheet.tell(payment, "payment.part_captured")
         return
     give_back_usage(sheet, payment, rest)
-    settle(sheet, payment, amount)
+    settle(sheet, payment, amount, step)
 
 
 def give_back_usage(sheet: Worksheet, payment: Payment, amount: int, *, whole: bool = False) -> None:
@@ -107,7 +106,7 @@ def _shares(payment: Payment, amount: int) -> dict[int, int]:
 
 def _fee_due(sheet: Worksheet, payment: Payment, leg: PaidLeg, taken: dict[int, int]) -> int:
     """The fee on all taken so far, so that many captures cost what one would."""
-    base = sum(taken[other.n] for other in payment.legs if other.target == leg.source)
+    base = sum(taken[other.n] for other in payment.legs if other.feeds(leg))
     contract = sheet.terms[leg.contract]
     return min(contract.fee(base, payment.counted_on), leg.amount)
 

@@ -25,12 +25,16 @@ async def page_of_payments(
     owner: whose payments, given or taken; None is everybody's. after: the id the page begins behind;
     before: the id it ends before.
     """
-    asked = {"owner": owner, "most": limit + 1}
+    asked: dict[str, Any] = {"most": limit + 1}
+    older, newer = queries.page_before, queries.page_after
+    if owner is not None:
+        asked["owner"] = owner
+        older, newer = queries.owners_page_before, queries.owners_page_after
     if before is not None:
-        rows = list(await queries.page_after(connection, after=before, **asked))
+        rows = list(await newer(connection, after=before, **asked))
         more, rows = len(rows) > limit, list(reversed(rows[:limit]))
     else:
-        rows = list(await queries.page_before(connection, before=after, **asked))
+        rows = list(await older(connection, before=after, **asked))
         more, rows = len(rows) > limit, rows[:limit]
     payments = await load_payments(connection, [row["id"] for row in rows])
     return list(payments.values()), more

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from feiqian.instruments.limits import check
 from feiqian.instruments.usage import Counting
-from feiqian.instruments.wallet import Wallet
+from feiqian.instruments.wallet import Wallet, WalletNotFound
 from feiqian.kernel.errors import Broken
 from feiqian.kernel.money import Money
 from feiqian.payments.order import Order
@@ -30,7 +30,10 @@ class Asking:
 
     @property
     def scopes(self) -> list[str]:
-        """The usage this order counts in: the owner's balance and, paid by code, the code's class."""
+        """The usage this order counts in: the owner's balance and, paid by code, the code's class.
+
+        A customer's spending counts whether or not this order asks about limits.
+        """
         if not self.payer.is_customers:
             return []
         code_class = self.order.refs.get("code_class")
@@ -41,7 +44,8 @@ def limits(asking: Asking) -> None:
     """Limits of the owner's class, of the code's class and of the owner's own wish, all together."""
     payer, code = asking.payer, asking.total.currency
     if not payer.is_customers:
-        return
+        # The house and merchants have no limits, so nothing that asks about limits is paid by them.
+        raise WalletNotFound("payer")
     code_class = asking.order.refs.get("code_class")
     counting = asking.counting
     check(

@@ -22,6 +22,10 @@ class PaidLeg(msgspec.Struct):
     hold: UUID | None = None
     contract: UUID | None = None
 
+    def feeds(self, fee: PaidLeg) -> bool:
+        """Whether a fee is charged on this leg."""
+        return self.target == fee.source and self.why == "price"
+
 
 class Step(msgspec.Struct, frozen=True):
     """One line of a payment's history. state: after it."""
@@ -64,6 +68,10 @@ class Payment(msgspec.Struct):
     business_on: date
     created_at: datetime
     legs: list[PaidLeg] = []
+
+    def copy(self) -> Payment:
+        """This payment as it stands now, whatever becomes of it later in the turn."""
+        return msgspec.structs.replace(self, legs=[msgspec.structs.replace(leg) for leg in self.legs])
 
     @property
     def giving(self) -> list[PaidLeg]:

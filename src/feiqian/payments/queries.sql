@@ -73,14 +73,29 @@ select payment, n, step, state, amount, detail::jsonb, at
 select id from payment where state = 'authorised' and hold_until <= :at order by hold_until limit :most;
 
 -- name: page_before
--- page_before: newest first; an owner's are those given and those taken
+-- page_before: newest first, refunds left out
 select id from payment
  where reverses is null and (:before::uuid is null or id < :before)
-   and (:owner::uuid is null or payer_owner = :owner or payee_owner = :owner)
  order by id desc limit :most;
 
 -- name: page_after
-select id from payment
- where reverses is null and id > :after
-   and (:owner::uuid is null or payer_owner = :owner or payee_owner = :owner)
- order by id limit :most;
+select id from payment where reverses is null and id > :after order by id limit :most;
+
+-- name: owners_page_before
+-- owners_page_before: those an owner gave and those it took, each side by its own index
+select id from (
+    (select id from payment where payer_owner = :owner and reverses is null
+        and (:before::uuid is null or id < :before) order by id desc limit :most)
+    union
+    (select id from payment where payee_owner = :owner and reverses is null
+        and (:before::uuid is null or id < :before) order by id desc limit :most)
+) as side order by id desc limit :most;
+
+-- name: owners_page_after
+select id from (
+    (select id from payment where payer_owner = :owner and reverses is null and id > :after
+      order by id limit :most)
+    union
+    (select id from payment where payee_owner = :owner and reverses is null and id > :after
+      order by id limit :most)
+) as side order by id limit :most;

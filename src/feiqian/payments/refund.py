@@ -9,6 +9,7 @@ import msgspec
 
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import NotFound, Refused
+from feiqian.kernel.ids import show
 from feiqian.kernel.money import Money
 from feiqian.payments.payment import PaidLeg, Payment
 from feiqian.payments.submit import Answer, moving, offer, refuse, settle
@@ -22,9 +23,9 @@ class OverRefund(Refused):
 
 
 class NotRefundable(Refused):
-    """Only a captured payment can be refunded, and a refund cannot be refunded itself."""
+    """Only what was captured for a merchant can be refunded, and a refund cannot be refunded itself."""
 
-    code, status, zh = "not_refundable", 409, "只有已完成的支付可以退款，退款本身不能再退。"
+    code, status, zh = "not_refundable", 409, "只有已完成的商户收款可以退款，退款本身不能再退。"
 
 
 class RefundReused(Refused):
@@ -57,8 +58,12 @@ async def refund(turn: Turn, refunds: Sequence[Refund]) -> list[Answer]:
             answers.append(refusal)
             continue
         answer = answers[-1]
-        if isinstance(answer, Payment):
+        if isinstance(answer, Payment) and each.id not in known:
             known[each.id] = answer
+            if answer.state != "refused":
+                ids = show("rfd", each.id), show("pay", each.payment)
+                given = Money(answer.amount, answer.currency)
+                turn.note("refund.made", *ids, of=each.id, after={"amount": given})
     await sheet.write()
     return answers
 
@@ -77,6 +82,9 @@ def _refund(sheet: Worksheet, payments: dict[UUID, Payment], asked: Refund) -> P
         if payment.state == "refunded":
             raise OverRefund("amount", left=0)
         raise NotRefundable(state=payment.state)
+    if sheet.wallets[payment.payee].kind != "merchant_payable":
+        # What a person received is theirs; a deposit goes back by a withdrawal.
+        raise NotRefundable(kind=payment.kind)
     amount = payment.refundable if asked.amount is None else asked.amount
     if not 0 < amount <= payment.refundable:
         raise OverRefund("amount", left=payment.refundable, asked=amount)
@@ -84,6 +92,7 @@ def _refund(sheet: Worksheet, payments: dict[UUID, Payment], asked: Refund) -> P
     reverse = _reverse(sheet, payment, asked, amount, back)
     sheet.add(reverse)
     try:
+        sheet.wallets[payment.payee].check_gives()
         sheet.wallets[payment.payer].check_takes()
         offer(sheet, moving(sheet, reverse))
     except Refused as refusal:
@@ -113,7 +122,7 @@ def _back(sheet: Worksheet, payment: Payment, amount: int) -> dict[int, int]:
             continue
         contract = sheet.terms[leg.contract]
         if contract.terms.on_refund == "return":
-            kept = sum(g.taken - g.returned - back[g.n] for g in payment.legs if g.target == leg.source)
+            kept = sum(g.taken - g.returned - back[g.n] for g in payment.legs if g.feeds(leg))
             due = min(contract.fee(kept, payment.counted_on), leg.taken - leg.returned)
             back[leg.n] = leg.taken - leg.returned - due
     return back

@@ -7,14 +7,25 @@ from uuid import UUID
 
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import Broken, NotFound, Refused
-from feiqian.kernel.ids import new_id
+from feiqian.kernel.ids import new_id, show
+from feiqian.kernel.logs import logger
 from feiqian.ledger import Result, Transfer
 from feiqian.ledger.transfer import VOID
 from feiqian.payments.capture import Capture, give_back_usage, take
 from feiqian.payments.lifecycle import after
 from feiqian.payments.payment import Payment
 from feiqian.payments.submit import Answer, tell_captured
-from feiqian.payments.worksheet import Worksheet, load_payments, open_worksheet
+from feiqian.payments.worksheet import Worksheet, load_payments, open_worksheet, queries
+
+log = logger("payments")
+
+OVERDUE_MOST = 500
+
+
+async def lapse_overdue(turn: Turn) -> int:
+    """End holds whose timer never rang or failed. -> how many of them, at most OVERDUE_MOST."""
+    rows = await queries.overdue(turn.connection, at=turn.at, most=OVERDUE_MOST)
+    return await lapse(turn, [row["id"] for row in rows])
 
 
 async def cancel(turn: Turn, ids: Sequence[UUID]) -> list[Answer]:
@@ -29,7 +40,7 @@ async def cancel(turn: Turn, ids: Sequence[UUID]) -> list[Answer]:
                 raise NotFound("payment")
             after(payment.state, "voided")
             _release(sheet, payment, "voided", "payment.cancelled")
-            answers.append(payment)
+            answers.append(payment.copy())
         except Refused as refusal:
             answers.append(refusal)
     await sheet.write()
@@ -51,10 +62,14 @@ async def lapse(turn: Turn, ids: Sequence[UUID]) -> int:
         return 0
     sheet = await open_worksheet(turn, (), due)
     for payment in due:
-        if payment.lapse == "capture":
-            take(sheet, payment, Capture(payment.id))
-        else:
-            _release(sheet, payment, "lapsed", "payment.lapsed")
+        try:
+            if payment.lapse == "capture":
+                take(sheet, payment, Capture(payment.id), "lapsed_captured")
+                continue
+        except Refused as refusal:
+            # Nobody may be paid any more, for instance: then the payer has the money back.
+            log.warning("lapse_released", payment=show("pay", payment.id), error_code=refusal.code)
+        _release(sheet, payment, "lapsed", "payment.lapsed")
     await sheet.write()
     return len(due)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from feiqian.instruments.wallet import Wallet
+from feiqian.instruments.wallet import Wallet, WalletNotFound
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import Broken, Refused, keep
 from feiqian.kernel.ids import new_id
@@ -19,12 +19,6 @@ from feiqian.payments.payment import PaidLeg, Payment
 from feiqian.payments.worksheet import Worksheet, load_payments, open_worksheet, queries
 
 HOLD_MAX = timedelta(days=30)
-
-
-class WalletNotFound(Refused):
-    """There is no such wallet."""
-
-    code, status, zh = "wallet_not_found", 404, "没有这个钱包。"
 
 
 class SameWallet(Refused):
@@ -54,11 +48,19 @@ class AmountTooLarge(Refused):
 Answer = Payment | Refused
 """A payment, perhaps in state refused; or the reason why there is none at all."""
 
+
+class HoldExpired(Refused):
+    """The hold is over and its money released. Make a new payment."""
+
+    code, status, zh = "hold_expired", 409, "预授权已过期，冻结金额已释放，请重新发起支付。"
+
+
 _REFUSALS: dict[Result, type[Refused]] = {
     Result.EXCEEDS_CREDITS: InsufficientFunds,
     Result.EXCEEDS_DEBITS: InsufficientFunds,
     Result.OVERFLOWS_DEBITS: AmountTooLarge,
     Result.OVERFLOWS_CREDITS: AmountTooLarge,
+    Result.PENDING_TRANSFER_EXPIRED: HoldExpired,  # swept by a clock that was ahead of ours
 }
 
 
@@ -118,12 +120,14 @@ def _draft(sheet: Worksheet, order: Order) -> Payment:
     for leg in order.legs:
         _check_leg(sheet, order, leg)
     payer, payee = sheet.wallets[first.source], sheet.wallets[first.target]
-    passed_on = {leg.target for leg in order.legs}
-    if {leg.source for leg in order.legs} - passed_on - {first.source}:
+    if any(leg.source != first.source for leg in order.legs):
+        # Captures and refunds know one payer; who passes money on makes an order of its own.
         raise Broken(order=order.kind, several_payers=True)
-    total = sum(leg.amount.minor for leg in order.legs if leg.source == first.source)
+    total = sum(leg.amount.minor for leg in order.legs)
     legs = [PaidLeg(n, g.source, g.target, g.amount.minor, g.why) for n, g in enumerate(order.legs, 1)]
-    hold_for = min(order.hold_for or HOLD_MAX, HOLD_MAX) if order.capture == "later" else None
+    hold_for = None
+    if order.capture == "later":
+        hold_for = HOLD_MAX if order.hold_for is None else min(order.hold_for, HOLD_MAX)
     return Payment(
         id=new_id(),
         kind=order.kind,
@@ -269,10 +273,10 @@ def offer(sheet: Worksheet, transfers: Sequence[Transfer]) -> None:
             raise Broken(ledger=verdict.value)
 
 
-def settle(sheet: Worksheet, payment: Payment, amount: int) -> None:
+def settle(sheet: Worksheet, payment: Payment, amount: int, step: str = "captured") -> None:
     """What follows when the last of a payment has been taken."""
     payment.captured += amount
-    sheet.step(payment, "captured", amount)
+    sheet.step(payment, step, amount)
     tell_captured(sheet, payment)
 
 

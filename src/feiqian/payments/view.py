@@ -48,8 +48,14 @@ class PaymentView(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-def show_payment(payment: Payment) -> PaymentView:
-    """The public form of a payment or, when it reverses one, of a refund."""
+def show_payment(payment: Payment, *, whole: bool = False) -> PaymentView:
+    """The public form of a payment or, when it reverses one, of a refund.
+
+    whole: with the facts of a refusal, which tell what the payer spent elsewhere: not for payees.
+    """
+    refusal = payment.refusal
+    if refusal is not None and not whole:
+        refusal = {name: refusal[name] for name in ("code", "param") if name in refusal}
 
     def money(minor: int) -> Money:
         return Money(minor, payment.currency)
@@ -81,7 +87,7 @@ def show_payment(payment: Payment) -> PaymentView:
         capture="now" if payment.capture == "now" else "later",
         hold_until=payment.hold_until,
         payment=_show(payment.reverses),
-        refusal=payment.refusal,
+        refusal=refusal,
         refs=payment.refs,
         business_date=payment.business_on,
         created_at=payment.created_at,

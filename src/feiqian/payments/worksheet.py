@@ -49,7 +49,6 @@ class Worksheet:
         self._new: dict[UUID, Payment] = {}
         self._changed: dict[UUID, Payment] = {}
         self._steps: list[Step] = []
-        self._told: dict[tuple[UUID, str], Payment] = {}
 
     @property
     def at(self) -> datetime:
@@ -71,8 +70,10 @@ class Worksheet:
             self._changed[payment.id] = payment
 
     def tell(self, payment: Payment, type: str) -> None:
-        """Announce what became of a payment; the event shows it as it stands when stored."""
-        self._told[payment.id, type] = payment
+        """Announce what has become of a payment, to the one who was or is to be paid."""
+        refund = payment.reverses is not None
+        owner = payment.payer_owner if refund else payment.payee_owner
+        self.outbox.tell(type, payment.id, owner, {"payment": show_payment(payment)})
 
     async def write(self) -> None:
         """Store all: usage, payments, legs, steps, movements, events and timers, in one transaction."""
@@ -94,8 +95,6 @@ class Worksheet:
             )
         await self.counting.write(self.turn)
         await self.pen.write()
-        for (id, type), payment in self._told.items():
-            self.outbox.tell(type, id, payment.payee_owner, {"payment": show_payment(payment)})
         await self.outbox.write(self.turn)
 
     async def _write_new(self, connection: Any) -> None:

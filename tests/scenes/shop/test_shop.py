@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from feiqian.instruments.device import suspend
+from feiqian.instruments.wallet import house_wallet
 from feiqian.kernel.ids import new_id
+from feiqian.kernel.money import Money
 from feiqian.merchants import NewMerchant, NewStore
 from feiqian.merchants import register as register_merchants
 from feiqian.merchants.stores import add_stores, close_store
@@ -246,3 +248,75 @@ async def test_a_deposit_is_held_when_rung_up_so(street: Street) -> None:
     assert isinstance(done, Payment)
     (purchase,) = await street.town.read(find_purchases, [held.subject])
     assert purchase.state == "paid"
+
+
+async def test_only_a_customers_wallet_pays_a_code(street: Street) -> None:
+    """M7: neither the house's accounts, whose ids are known, nor another shop's."""
+    text = await text_of(street, await street.ring_up(5_00))
+    street.wallets["custody"] = house_wallet("custody", "CNY")
+    for payer in ("custody", "fees", "shop"):
+        assert code_of(await scan(street, text, payer)) in ("wallet_not_found", "same_wallet")
+
+
+async def test_a_scan_that_makes_no_sense_leaves_the_order_number_free(street: Street) -> None:
+    for code, expected in (("8612", "code_malformed"), ("134567890123456789", "code_not_ours")):
+        assert code_of(await street.charge(1_00, code, "F1")) == expected
+    assert await street.town.sql("select * from purchase") == []
+    assert code_of(await street.charge(2_00, number="F1")) == "ok"
+
+
+async def test_a_purchase_charged_in_vain_can_be_paid_by_the_shops_code(street: Street) -> None:
+    phone = await street.device("bob")
+    assert code_of(await street.charge(5_00, street.code(phone), "F2")) == "insufficient_funds"
+    again = await street.ring_up(5_00, "F2")
+    assert code_of(await scan(street, await text_of(street, again))) == "ok"
+
+
+async def test_an_expired_code_is_renewed_by_ringing_up_again(street: Street) -> None:
+    first = await street.ring_up(5_00, "F3")
+    street.town.later(minutes=11)
+    again = await street.ring_up(5_00, "F3")
+    assert (again.id, again.code != first.code) == (first.id, True)
+    assert code_of(await scan(street, await text_of(street, first))) == "code_unknown"
+    assert code_of(await scan(street, await text_of(street, again))) == "ok"
+
+
+async def test_guesses_in_one_batch_lock_as_guesses_one_by_one(street: Street) -> None:
+    """S9: parallel tries count like any others."""
+    good = street.code()
+    wrong = [good[:12] + f"{(int(good[12:]) + n) % 10**7:07d}" for n in range(1, 50)]
+    asked = [Charge(street.purchase(1_00), code) for code in [*wrong, good]]
+    answers = [code_of(each) for each in await street.town.write(charge, asked)]
+    assert answers == ["code_wrong"] * 5 + ["device_locked"] * 45
+
+
+async def test_a_stand_takes_its_own_currency_only(street: Street) -> None:
+    """M7: dollars at a yuan code would pass the limits of the code."""
+    stand = await street.town.write(put_up, street.store, "CNY")
+    shops = await street.town.read(read_shops, [street.store])
+    text = shop_code.payload(shops[street.store], stand.token, None, guid=GUID, currency_code="CNY")
+    assert code_of(await scan(street, text, amount=Money(1_00, "USD"))) == "currency_mismatch"
+
+
+async def test_a_purchase_whose_hold_was_given_back_is_closed(street: Street) -> None:
+    """What is shown is the state of the money."""
+    asked = street.purchase(300_00, "H2", capture="later", hold_seconds=3600)
+    ((_, held),) = await street.town.write(charge, [Charge(asked, street.code())])
+    await street.cancel(held)
+    (purchase,) = await street.town.read(find_purchases, [held.subject])
+    assert purchase.state == "closed"
+    (again,) = await street.town.write(charge, [Charge(asked, street.code(counter=1))])
+    assert code_of(again) == "code_cancelled"
+
+
+async def test_a_store_closed_after_ringing_up_takes_nothing(street: Street) -> None:
+    await street.ring_up(5_00, "F4")
+    await street.town.write(close_store, street.store)
+    assert code_of(await street.charge(5_00, number="F4")) == "store_closed"
+
+
+async def test_the_same_code_twice_for_one_purchase_hears_the_same_also_in_a_batch(street: Street) -> None:
+    phone = await street.device("bob")
+    asked = Charge(street.purchase(5_00, "F5"), street.code(phone))
+    answers = await street.town.write(charge, [asked, asked])
+    assert [code_of(each) for each in answers] == ["insufficient_funds", "insufficient_funds"]

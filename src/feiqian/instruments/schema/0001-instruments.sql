@@ -9,9 +9,9 @@ create table wallet (
                 check (state in ('active', 'frozen', 'suspended', 'closed')),
     suspended_from text,                    -- the state it goes back to when its merchant is resumed
     limits      jsonb not null default '[]', -- the owner's own, beside those of class and code
-    created_at  timestamptz not null,
-    unique (owner, kind, currency)
+    created_at  timestamptz not null
 );
+create unique index wallet_once on wallet (owner, kind, currency) where state <> 'closed';
 
 -- How much an owner has spent, by scope. Overwritten by the holder of the turn; day and year name
 -- the period that the counters are of.

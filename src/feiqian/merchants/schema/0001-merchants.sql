@@ -47,6 +47,7 @@ create table contract (
     ends_on    date,                        -- first day it no longer holds
     terms      jsonb not null,              -- pricing/fees.py: Terms
     created_at timestamptz not null,
-    unique (merchant, currency, begins_on),
     check (ends_on is null or ends_on > begins_on)
 );
+-- Terms agreed again for the same day are another contract: what was charged keeps the one it was charged by.
+create index contract_by_day on contract (merchant, currency, begins_on, created_at);

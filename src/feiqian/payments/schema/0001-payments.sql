@@ -25,11 +25,12 @@ create table payment (
     business_on date not null,
     created_at  timestamptz not null,
     check (captured + held <= amount),
-    check (refunded <= captured)
+    check (refunded <= captured),
+    check (held = 0 or state = 'authorised'),
+    check ((state = 'refused') = (refusal is not null))
 );
 -- One subject, one order of each kind; a refusal uses up a request's key, not the subject.
 create unique index payment_once on payment (kind, subject) where state <> 'refused';
-create index payment_refused on payment (kind, subject) where state = 'refused';
 create index payment_by_payer on payment (payer_owner, id);
 create index payment_by_payee on payment (payee_owner, id);
 create index payment_by_reversed on payment (reverses) where reverses is not null;
@@ -62,4 +63,5 @@ create table payment_step (
 );
 create trigger append_only before update or delete on payment_step
     for each row execute function refuse_change();
+create trigger append_only_all before truncate on payment_step execute function refuse_change();
 create index payment_overdue on payment (hold_until) where state = 'authorised';

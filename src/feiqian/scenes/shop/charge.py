@@ -13,7 +13,14 @@ from uuid import UUID
 
 import msgspec
 
-from feiqian.instruments.device import Device, device_secret, devices_by_alias, note_wrong, use_codes
+from feiqian.instruments.device import (
+    WRONG_CODES_MAX,
+    Device,
+    device_secret,
+    devices_by_alias,
+    note_wrong,
+    use_codes,
+)
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import Broken, Refused, keep, revive
 from feiqian.payments import Payment, submit
@@ -68,13 +75,15 @@ async def _round(
     later, asked_again = [], []
     for index, each in waiting:
         try:
-            purchase = desk.counter.ring_up(each.purchase, with_code=False)
-            if purchase.id in chosen:
+            known = desk.counter.find(each.purchase)
+            if known is not None and known.id in chosen:
                 later.append((index, each))
-            elif purchase.state == "paid":
-                asked_again.append((index, purchase))
+            elif known is not None and known.state == "paid":
+                asked_again.append((index, known))
             else:
-                device, mark = desk.check(purchase, each.code)
+                # The code first: a scan that makes no sense must not use the order number up.
+                device, mark = desk.check(known, each.code)
+                purchase = desk.counter.ring_up(each.purchase, with_code=False)
                 chosen[purchase.id] = (index, purchase, mark, device)
         except Refused as refusal:
             answers[index] = refusal
@@ -131,15 +140,19 @@ class _Desk:
     def wallet(self, purchase: Purchase) -> UUID:
         return self.counter.shops[purchase.store].wallets[purchase.currency]
 
-    def check(self, purchase: Purchase, text: str) -> tuple[Device, Mark]:
-        """Whose code it is and what spends it. Raises: Refused with what is wrong with it."""
-        if purchase.state == "closed":
+    def check(self, known: Purchase | None, text: str) -> tuple[Device, Mark]:
+        """Whose code it is and what spends it. known: the purchase, when it was rung up before.
+
+        Raises: Refused with what is wrong with the code.
+        """
+        if known is not None and known.state == "closed":
             raise CodeCancelled("merchant_order_no")
         code = _read(text, self.turn.book.codes.prefix)
         device = self._devices.get(code.alias)
         if device is None:
             raise CodeWrong("code")
-        if device.is_locked(self.turn.at):
+        tries = device.wrong_codes + self._wrong.count(device.id)
+        if device.is_locked(self.turn.at) or tries >= WRONG_CODES_MAX:
             raise DeviceLocked("code")
         if self.turn.book.sealing is None:
             raise Broken(sealing_keys="missing")
@@ -149,7 +162,7 @@ class _Desk:
             self._refuse(key, code, device)
         assert step is not None
         mark = (device.id, step, code.counter)
-        before = self._before.get((purchase.id, mark))
+        before = self._before.get((known.id, mark)) if known is not None else None
         if before is not None:
             raise revive(before)  # the first answer stands
         return device, mark
@@ -170,6 +183,8 @@ class _Desk:
             refusal, payment = keep(outcome), None
         else:
             refusal, payment = outcome.refusal, outcome.id
+        if refusal is not None:
+            self._before[purchase.id, mark] = refusal
         text = None if refusal is None else msgspec.json.encode(refusal).decode()
         self._scans.append((purchase.id, mark, payment, text))
 

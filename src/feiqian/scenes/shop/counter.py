@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -61,22 +61,39 @@ class Counter:
         known = self._by_number.get((shop.merchant, asked.merchant_order_no)) if shop else None
         return known.id if known else None
 
-    def ring_up(self, asked: NewPurchase, *, with_code: bool = True) -> Purchase:
-        """The purchase of that order number, made now or before.
+    def find(self, asked: NewPurchase) -> Purchase | None:
+        """The purchase that this order number already is, or None when it may be rung up now.
 
         Raises: OrderNoReused when the number was for something else, and what the shop's state says.
         """
         shop = self.shop(asked.store, asked.merchant)
         known = self._by_number.get((shop.merchant, asked.merchant_order_no))
-        if known is not None:
-            if not known.same_as(asked):
-                raise OrderNoReused("merchant_order_no")
-            return known
-        shop.wallet(asked.amount.currency)
+        if known is not None and not known.same_as(asked):
+            raise OrderNoReused("merchant_order_no")
+        if known is None or known.state == "open":
+            shop.wallet(asked.amount.currency)
+        if known is None:
+            self._check_tills(asked)
+        return known
+
+    def _check_tills(self, asked: NewPurchase) -> None:
         for name, till in (("terminal", asked.terminal), ("cashier", asked.cashier)):
             if till is not None and self._tills.get(till) != asked.store:
                 raise TillWrongShop(name)
-        open_seconds = asked.open_seconds or self.turn.book.codes.dynamic_seconds
+
+    def ring_up(self, asked: NewPurchase, *, with_code: bool = True) -> Purchase:
+        """The purchase of that order number, made now or before; an open one gets a code that can be paid.
+
+        Raises: as find.
+        """
+        known = self.find(asked)
+        if known is not None:
+            stale = known.code is None or self.turn.at >= known.expires_at
+            if with_code and known.state == "open" and stale:
+                known.code, known.expires_at = new_token("d"), self._open_until(asked)
+                self._changed[known.id] = known
+            return known
+        shop = self.shops[asked.store]
         purchase = Purchase(
             id=new_id(),
             merchant=shop.merchant,
@@ -91,7 +108,7 @@ class Counter:
             hold_seconds=asked.hold_seconds,
             state="open",
             code=new_token("d") if with_code else None,
-            expires_at=self.turn.at + timedelta(seconds=open_seconds),
+            expires_at=self._open_until(asked),
             payment=None,
             static_code=None,
             metadata=dict(asked.metadata),
@@ -99,6 +116,10 @@ class Counter:
         )
         self.add(purchase)
         return purchase
+
+    def _open_until(self, asked: NewPurchase) -> datetime:
+        seconds = asked.open_seconds or self.turn.book.codes.dynamic_seconds
+        return self.turn.at + timedelta(seconds=seconds)
 
     def add(self, purchase: Purchase) -> None:
         """A new purchase."""
@@ -131,6 +152,8 @@ class Counter:
                 ids=[p.id for p in changed],
                 states=[p.state for p in changed],
                 payments=[p.payment for p in changed],
+                codes=[p.code for p in changed],
+                expires_at=[p.expires_at for p in changed],
             )
 
 
@@ -216,12 +239,16 @@ async def page_of_purchases(
 
     merchant: None is everybody's. after: the id the page begins behind; before: the id it ends before.
     """
-    asked = {"merchant": merchant, "order_no": order_no, "most": limit + 1}
+    asked: dict[str, Any] = {"order_no": order_no, "most": limit + 1}
+    older, newer = queries.page_before, queries.page_after
+    if merchant is not None:
+        asked["merchant"] = merchant
+        older, newer = queries.merchants_page_before, queries.merchants_page_after
     if before is not None:
-        rows = await queries.page_after(connection, after=before, **asked)
+        rows = await newer(connection, after=before, **asked)
         ids = [row["id"] for row in reversed(rows[:limit])]
     else:
-        rows = await queries.page_before(connection, before=after, **asked)
+        rows = await older(connection, before=after, **asked)
         ids = [row["id"] for row in rows[:limit]]
     return await find_purchases(connection, ids), len(rows) > limit
 

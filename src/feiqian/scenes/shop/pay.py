@@ -13,7 +13,7 @@ import msgspec
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import Refused
 from feiqian.kernel.ids import new_id
-from feiqian.kernel.money import Money
+from feiqian.kernel.money import CurrencyMismatch, Money
 from feiqian.payments import Payment, submit
 from feiqian.payments.submit import SubjectReused
 from feiqian.scenes.shop import shop_code
@@ -117,11 +117,11 @@ def _purchase(turn: Turn, counter: Counter, facts: _Facts, each: Pay, one: ShopC
         raise AmountNeeded("amount")
     if price.amount is not None and amount != price.amount:
         raise AmountFixed("amount")
+    if amount.currency != price.currency:
+        raise CurrencyMismatch("amount.currency", code=price.currency)
     price.shop.wallet(amount.currency)
     assert price.stand is not None
-    purchase = _at_stand(turn, price.shop, price.stand, amount)
-    counter.add(purchase)
-    return purchase
+    return _at_stand(turn, price.shop, price.stand, amount)
 
 
 def _at_stand(turn: Turn, shop: Shop, stand: Stand, amount: Money) -> Purchase:
@@ -163,8 +163,12 @@ def _answer(
 ) -> tuple[Purchase, Payment] | Refused:
     if isinstance(outcome, SubjectReused):
         return CodeAlreadyPaid("code")
+    if isinstance(outcome, Refused):
+        return outcome
+    if purchase.static_code is not None and outcome.state != "refused":
+        counter.add(purchase)  # what nobody rang up is written down once it is paid
     counter.note(purchase, outcome)
-    return outcome if isinstance(outcome, Refused) else (purchase, outcome)
+    return purchase, outcome
 
 
 @dataclass

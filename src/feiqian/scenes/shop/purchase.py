@@ -133,11 +133,12 @@ class Purchase(msgspec.Struct):
 
     def same_as(self, asked: NewPurchase) -> bool:
         """Whether a repeat means this very purchase."""
-        return (self.store, self.currency, self.amount, self.capture) == (
+        return (self.store, self.currency, self.amount, self.capture, self.hold_seconds) == (
             asked.store,
             asked.amount.currency,
             asked.amount.minor,
             asked.capture,
+            asked.hold_seconds,
         )
 
     def order(self, payer: UUID, payee: UUID, refs: dict[str, str]) -> Order:

@@ -14,35 +14,49 @@ union all
 select id, store from cashier where id = any(:ids) and state = 'active';
 
 -- name: by_order_no
+-- by_order_no: as all below; a purchase whose payment was voided is closed
 select id, merchant, store, terminal, cashier, merchant_order_no, description, currency, amount, capture,
-       hold_seconds, state, code, expires_at, payment, static_code, metadata, created_at
+       hold_seconds,
+       case when (select p.state from payment p where p.id = purchase.payment) = 'voided' then 'closed' else state end as state, code, expires_at, payment, static_code, metadata, created_at
   from purchase
  where (merchant, merchant_order_no) in
        (select * from unnest(:merchants::uuid[], :order_nos::text[]));
 
 -- name: by_token
 select id, merchant, store, terminal, cashier, merchant_order_no, description, currency, amount, capture,
-       hold_seconds, state, code, expires_at, payment, static_code, metadata, created_at
+       hold_seconds,
+       case when (select p.state from payment p where p.id = purchase.payment) = 'voided' then 'closed' else state end as state, code, expires_at, payment, static_code, metadata, created_at
   from purchase where code = any(:tokens);
 
 -- name: by_id
 select id, merchant, store, terminal, cashier, merchant_order_no, description, currency, amount, capture,
-       hold_seconds, state, code, expires_at, payment, static_code, metadata, created_at
+       hold_seconds,
+       case when (select p.state from payment p where p.id = purchase.payment) = 'voided' then 'closed' else state end as state, code, expires_at, payment, static_code, metadata, created_at
   from purchase where id = any(:ids);
 
 -- name: page_before
--- page_before: a merchant's purchases, or everybody's, newest first
+-- page_before: everybody's purchases, newest first
 select id from purchase
- where (:merchant::uuid is null or merchant = :merchant)
+ where (:before::uuid is null or id < :before)
    and (:order_no::text is null or merchant_order_no = :order_no)
-   and (:before::uuid is null or id < :before)
  order by id desc limit :most;
 
 -- name: page_after
 select id from purchase
- where (:merchant::uuid is null or merchant = :merchant)
+ where id > :after and (:order_no::text is null or merchant_order_no = :order_no)
+ order by id limit :most;
+
+-- name: merchants_page_before
+-- merchants_page_before: one merchant's
+select id from purchase
+ where merchant = :merchant and (:before::uuid is null or id < :before)
    and (:order_no::text is null or merchant_order_no = :order_no)
-   and id > :after
+ order by id desc limit :most;
+
+-- name: merchants_page_after
+select id from purchase
+ where merchant = :merchant and id > :after
+   and (:order_no::text is null or merchant_order_no = :order_no)
  order by id limit :most;
 
 -- name: add_purchases!
@@ -59,8 +73,9 @@ select id, merchant, store, terminal, cashier, merchant_order_no, description, c
              capture, hold_seconds, state, code, expires_at, payment, static_code, metadata, created_at);
 
 -- name: change_purchases!
-update purchase p set state = n.state, payment = n.payment
-  from unnest(:ids::uuid[], :states::text[], :payments::uuid[]) as n (id, state, payment)
+update purchase p set state = n.state, payment = n.payment, code = n.code, expires_at = n.expires_at
+  from unnest(:ids::uuid[], :states::text[], :payments::uuid[], :codes::text[], :expires_at::timestamptz[])
+       as n (id, state, payment, code, expires_at)
  where p.id = n.id;
 
 -- name: scans

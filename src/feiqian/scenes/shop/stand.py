@@ -10,7 +10,7 @@ import msgspec
 
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import NotFound
-from feiqian.kernel.ids import new_id
+from feiqian.kernel.ids import new_id, show
 from feiqian.kernel.money import Money
 from feiqian.scenes.shop.counter import new_token, open_counter, queries
 
@@ -58,6 +58,7 @@ async def put_up(
         amount=stand.amount,
         at=turn.at,
     )
+    _note(turn, "code.put_up", stand)
     return stand
 
 
@@ -76,6 +77,15 @@ async def stands_of(connection: Any, store: UUID) -> list[Stand]:
 
 async def take_down(turn: Turn, id: UUID) -> Stand:
     """Cancel a static code; it can be paid no more. Raises: NotFound."""
+    before = await find_stand(turn.connection, id)
     if await queries.cancel_stand(turn.connection, id=id) is None:
         raise NotFound("code")
-    return await find_stand(turn.connection, id)
+    after = await find_stand(turn.connection, id)
+    if after.state != before.state:
+        _note(turn, "code.cancelled", after)
+    return after
+
+
+def _note(turn: Turn, verb: str, stand: Stand) -> None:
+    ids = show("cod", stand.id), show("sto", stand.store), show("mch", stand.merchant)
+    turn.note(verb, *ids, after={"state": stand.state, "amount": stand.amount, "currency": stand.currency})

@@ -11,3 +11,6 @@ select id, payer, wallet, name_shown, :at, :expires_at
 
 -- name: payees
 select id, payer, wallet, name_shown, expires_at from payee where id = any(:ids);
+
+-- name: forget_payees!
+delete from payee where expires_at < :before;

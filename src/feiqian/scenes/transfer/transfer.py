@@ -14,15 +14,14 @@ from uuid import UUID
 
 import msgspec
 
-from feiqian.instruments.wallet import resolve
+from feiqian.instruments.wallet import WalletNotFound, resolve
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import Refused
-from feiqian.kernel.ids import new_id
+from feiqian.kernel.ids import new_id, show
 from feiqian.kernel.mask import mask_name
 from feiqian.kernel.money import Money
 from feiqian.kernel.queries import load
 from feiqian.payments import Leg, Order, Payment, submit
-from feiqian.payments.submit import WalletNotFound
 
 queries = load(Path(__file__).parent)
 
@@ -83,6 +82,8 @@ async def look_up(turn: Turn, lookups: Sequence[Lookup]) -> list[Payee | Refused
             continue
         payee = Payee(new_id(), mask_name(row["name"]), turn.at + SHOWN_FOR)
         shown.append((payee, each.payer, row["wallet"]))
+        # Whose name was shown; the number that was typed stays out.
+        turn.note("payee.looked_up", show("wal", row["wallet"]), show("wal", each.payer))
         answers.append(payee)
     if shown:
         await queries.add_payees(
@@ -110,6 +111,11 @@ async def send(turn: Turn, sends: Sequence[Send]) -> list[Payment | Refused]:
     for index, answer in zip(orders, await submit(turn, list(orders.values())), strict=True):
         answers[index] = answer
     return answers
+
+
+async def forget_payees(turn: Turn) -> None:
+    """Delete look-ups that nobody can pay any more."""
+    await queries.forget_payees(turn.connection, before=turn.at - SHOWN_FOR)
 
 
 def order(send: Send, wallet: UUID) -> Order:

@@ -14,13 +14,15 @@ create table purchase (
     state             text not null check (state in ('open', 'paid', 'closed')),
     code              text unique,          -- token in its dynamic code, when it has one
     expires_at        timestamptz not null,
-    payment           uuid,                 -- the one that paid it
+    payment           uuid unique references payment, -- the one that paid it
     static_code       uuid,                 -- the stand it was paid at
     metadata          jsonb not null default '{}',
     created_at        timestamptz not null,
     unique (merchant, merchant_order_no),
     check ((state = 'paid') = (payment is not null))
 );
+create index purchase_by_merchant on purchase (merchant, id);
+create index purchase_by_number on purchase (merchant_order_no);
 
 -- Each time a customer's code was scanned for a purchase, and which payment it became.
 create table scan (

@@ -1,0 +1,3 @@
+-- No change of these without an entry in the audit log, in the same transaction (kernel/schema/0002-audit.sql).
+create constraint trigger audited after insert or update of state on static_code
+    deferrable initially deferred for each row execute function must_be_audited();
