@@ -15,6 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 CORE = PROJECT["dependencies"]
 DEV = PROJECT["optional-dependencies"]["dev"]
 HERE = {"feiqian", "tests", "bench", "tools"}
+OTHER_NAMES = {"argon2": "argon2-cffi"}  # imported as one, installed as the other
 
 
 def name_of(requirement: str) -> str:
@@ -34,7 +35,8 @@ def imported(folder: Path) -> dict[str, str]:
             for name in names:
                 top = name.partition(".")[0]
                 if top not in sys.stdlib_module_names and top not in HERE:
-                    found[top.lower().replace("_", "-")] = str(path.relative_to(ROOT))
+                    name = OTHER_NAMES.get(top, top)
+                    found[name.lower().replace("_", "-")] = str(path.relative_to(ROOT))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,22 @@ from tests.street import street
 __all__ = ["street", "town"]
 
 
-@pytest.fixture
-def disk() -> Iterator[Path]:
+@contextmanager
+def on_disk() -> Iterator[Path]:
     """A folder that every account can pass through; not in memory, for what is killed must be on a disk."""
     path = Path(tempfile.mkdtemp(prefix="fq-"))
     path.chmod(0o711)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """Such a folder for one test."""
+    with on_disk() as path:
+        yield path
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 
-from feiqian.kernel.postgres import Postgres
+from feiqian.kernel.postgres import NO_ANSWER, Postgres
 from tests.crash.wire import Answer, Wire
 
 START_SECONDS_MAX = 60.0
@@ -114,7 +114,7 @@ class Service:
         async def answers() -> bool:
             try:
                 return bool(await self.sql("select 1"))
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except NO_ANSWER:
                 return False
 
         await until(answers)

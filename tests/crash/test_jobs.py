@@ -97,15 +97,12 @@ async def test_a_job_of_an_unknown_kind_blocks_nobody(street: Street) -> None:
 
 
 async def test_many_who_drain_do_each_job_once(street: Street) -> None:
-    """Eight at once over a hundred jobs, one of them poison: each done once, the poison tried once."""
+    """Eight at once over a hundred jobs, one of them poison: each done once, its failure counted once."""
     done: list[int] = []
-    tried = 0
 
     async def work(turn: Turn, due: Sequence[jobs.Job]) -> None:
-        nonlocal tried
         await turn.connection.fetchval("select 1")
         if any(job.payload["n"] == 50 for job in due):
-            tried += len(due) == 1
             raise ValueError("poison")
         done.extend(job.payload["n"] for job in due)
 
@@ -115,7 +112,7 @@ async def test_many_who_drain_do_each_job_once(street: Street) -> None:
     await asyncio.gather(*(jobs.drain(each, {"test.work": work}) for each in books))
     assert sorted(done) == [n for n in range(100) if n != 50]
     (job,) = await street.town.sql("select attempts from job where kind = 'test.work'")
-    assert (job["attempts"], tried) == (1, 1)
+    assert job["attempts"] == 1
 
 
 DRAIN_AND_HANG = """

@@ -134,7 +134,7 @@ def expected(life: Life, command: tuple[Any, ...]) -> str:
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     print_blob=True,

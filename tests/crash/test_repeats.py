@@ -14,7 +14,7 @@ import pytest
 from feiqian.kernel.registry import Registry
 from feiqian.web.once import KEPT_FOR, forget_old
 from feiqian.wiring import SCHEMAS
-from tests.crash.history import Asked, History, Try
+from tests.crash.conftest import on_disk
 from tests.crash.load import cny
 from tests.crash.quarter import Quarter, settle, waiting_for_turn
 from tests.crash.service import Service, said
@@ -46,25 +46,30 @@ class Desk:
         return int(rows[0][0])
 
 
-async def test_fifty_at_once_and_fifty_in_turn_are_one(history: History) -> None:
+@pytest.fixture(scope="module")
+async def quarter() -> AsyncIterator[Quarter]:
+    """One quarter for all these tests, each with keys and numbers of its own."""
+    with on_disk() as folder:
+        service = Service(folder)
+        try:
+            quarter = await settle(service)
+            await service.start()
+            yield quarter
+        finally:
+            await service.close()
+
+
+async def test_fifty_at_once_and_fifty_in_turn_are_one(quarter: Quarter) -> None:
     """C1: one effect, and every answer the same, byte for byte, but one of them not marked as replayed."""
-    quarter, body = (
-        history.quarter,
-        {"wallet": history.quarter.wallets[0], "amount": cny(7), "reference": "1"},
-    )
-    wires = [quarter.service.wire(quarter.secret) for _ in range(50)]
-    answers = await asyncio.gather(*(wire.ask("POST", "/v1/deposits", body, "k") for wire in wires))
-    for _ in range(50):
-        answers.append(await wires[0].ask("POST", "/v1/deposits", body, "k"))
-    sound = [answer for answer in answers if answer is not None]
-    assert len(sound) == 100
-    assert {(answer.status, answer.raw) for answer in sound} == {(201, sound[0].raw)}
-    assert [answer.is_replayed for answer in sound].count(False) == 1
-    assert all(answer.is_replayed for answer in sound[50:])
-    history.asked.append(Asked("POST", "/v1/deposits", body, "k", [Try(0, 0, sound[0])]))
-    history.model.plain("deposit", sound[0].body, quarter.custody, quarter.wallets[0], 7)
-    for wire in wires:
-        wire.hang_up()
+    desk, body = Desk(quarter), {"wallet": quarter.wallets[0], "amount": cny(7), "reference": "fifty"}
+    before = await desk.payments()
+    desks = [Desk(quarter) for _ in range(50)]
+    answers = await asyncio.gather(*(each.ask("/v1/deposits", body, "fifty") for each in desks))
+    answers += [await desk.ask("/v1/deposits", body, "fifty") for _ in range(50)]
+    assert {(answer.status, answer.raw) for answer in answers} == {(201, answers[0].raw)}
+    assert [answer.is_replayed for answer in answers].count(False) == 1
+    assert all(answer.is_replayed for answer in answers[50:])
+    assert await desk.payments() == before + 1
 
 
 def changed(body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -137,26 +142,28 @@ async def test_a_key_is_for_one_request(quarter: Quarter) -> None:
 async def test_keys_of_two_principals_never_meet(quarter: Quarter) -> None:
     """C3: the same key text from two API keys is two requests, each answered with its own."""
     mine, other = Desk(quarter), Desk(quarter, quarter.other_secret)
-    bodies = [{"wallet": quarter.wallets[n], "amount": cny(n + 1), "reference": f"r{n}"} for n in range(2)]
+    bodies = [
+        {"wallet": quarter.wallets[n], "amount": cny(n + 1), "reference": f"meet-{n}"} for n in range(2)
+    ]
     answers = [
-        await desk.ask("/v1/deposits", body, "k") for desk, body in zip((mine, other), bodies, strict=True)
+        await desk.ask("/v1/deposits", body, "meet") for desk, body in zip((mine, other), bodies, strict=True)
     ]
     assert [(a.status, a.is_replayed) for a in answers] == [(201, False), (201, False)]
     assert answers[0].body["id"] != answers[1].body["id"]
     for desk, body, answer in zip((mine, other), bodies, answers, strict=True):
-        again = await desk.ask("/v1/deposits", body, "k")
+        again = await desk.ask("/v1/deposits", body, "meet")
         assert (again.raw, again.is_replayed) == (answer.raw, True)
 
 
 async def test_a_repeat_waits_for_the_first(quarter: Quarter) -> None:
     """C6: both meet while the turn is held from outside; one is carried out, the other hears of it."""
     first, second = Desk(quarter), Desk(quarter)
-    body = {"wallet": quarter.wallets[0], "amount": cny(7), "reference": "1"}
+    body = {"wallet": quarter.wallets[0], "amount": cny(7), "reference": "wait"}
     before = await first.payments()
     async with quarter.turn() as connection:
-        asking = asyncio.create_task(first.ask("/v1/deposits", body, "k"))
+        asking = asyncio.create_task(first.ask("/v1/deposits", body, "wait"))
         await waiting_for_turn(quarter)
-        asking_again = asyncio.create_task(second.ask("/v1/deposits", body, "k"))
+        asking_again = asyncio.create_task(second.ask("/v1/deposits", body, "wait"))
         done, _ = await asyncio.wait([asking, asking_again], timeout=0.3)
         assert not done, "none is answered before the turn is theirs"
     await connection.close()

@@ -19,10 +19,12 @@ from feiqian.kernel.money import Money
 from feiqian.kernel.secret import new_keys
 from feiqian.ledger import movement, verify
 from feiqian.scenes.shop import payment_code
+from feiqian.vault import Vault
 from feiqian.web.app import create_app
 from feiqian.web.house import House
 from feiqian.wiring import WORK
 from tests.books import Town, town
+from tests.vaults import vault, vault_dsn
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +35,7 @@ _BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"<([a-z_0-9]+)>")
 _KINDS = {0: "", 1: " held", 2: " posted", 4: " voided", 16: " expired"}
 
-__all__ = ["town"]
+__all__ = ["town", "vault", "vault_dsn"]
 
 
 class Block(NamedTuple):
@@ -150,10 +152,10 @@ class Traveller:
 
 
 @pytest.fixture
-async def traveller(town: Town) -> AsyncIterator[Traveller]:
+async def traveller(town: Town, vault: Vault) -> AsyncIterator[Traveller]:
     town.book.sealing = new_keys()
     _, secret = await town.write(create, "journey", tuple(SCOPES))
-    house = House([town.book])
+    house = House([town.book], vaults={town.book.name: vault})
     await house.open()
     transport = httpx.ASGITransport(create_app(house, access_log=False))
     async with httpx.AsyncClient(transport=transport, base_url="http://feiqian") as client:

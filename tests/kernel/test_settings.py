@@ -110,6 +110,7 @@ def test_every_key_has_a_variable_of_its_own(tmp_path: Path) -> None:
             "log.level": "error",
             "log.format": "console",
             "database.url": "postgresql:///x",
+            "vault.url": "postgresql:///y",
             "http.public_url": "https://pay.example",
             "http.access_log": "false",
             "jobs.enabled": "false",
@@ -283,7 +284,7 @@ def test_every_setting_is_documented() -> None:
         assert row.env == env_name(row.key)
         assert row.type
         assert row.default
-    assert [row.key for row in describe() if row.secret] == ["database.url"]
+    assert [row.key for row in describe() if row.secret] == ["database.url", "vault.url"]
 
 
 def test_the_schema_knows_every_key() -> None:

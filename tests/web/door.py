@@ -119,6 +119,11 @@ class Door:
         body = {"wallet": wallet, "amount": {"amount": amount, "currency": "CNY"}, "reference": self.number()}
         return await self.post("/v1/deposits", body)
 
+    async def card(self, customer: str, number: str = "6222021234567890128") -> Any:
+        """A card of theirs."""
+        body = {"customer": customer, "number": number, "expiry_month": 9, "expiry_year": 2030}
+        return await self.post("/v1/cards", body)
+
     async def merchant(self, **more: Any) -> Any:
         """A merchant at 38 basis points."""
         body = {"name": "豆花店", "mcc": "5812", "city": "成都", "terms": {"rate_bps": 38}, **more}

@@ -22,7 +22,10 @@ async def stock(door: Door) -> dict[str, str]:
     paid = await door.post("/v1/payments", {"payer": wallet, "code": rung["code"], "check": "signed"})
     held = await door.purchase(store["id"], capture="later")
     waiting = await door.post("/v1/payments", {"payer": wallet, "code": held["code"], "check": "signed"})
+    card = await door.card(customer["id"])
     made = [
+        card,
+        await door.post(f"/v1/cards/{card['id']}/tokens", {"count_max": 3}),
         customer,
         merchant,
         customer["wallets"][0],
@@ -38,6 +41,7 @@ async def stock(door: Door) -> dict[str, str]:
         await door.post(f"/v1/payments/{paid['payment']['id']}/refunds", {"refund_no": "r-1", "amount": 100}),
         (await door.get(f"/v1/merchants/{merchant['id']}/contracts"))["data"][0],
         (await door.get("/v1/events?limit=1"))["data"][0],
+        (await door.get("/v1/audit?limit=1"))["data"][0],
         (await door.get("/v1/ledger/accounts?limit=1"))["data"][0],
         (await door.get(f"/v1/wallets/{wallet}/entries?limit=1"))["data"][0],
     ]

@@ -57,7 +57,7 @@ async def test_problems_speak_english_and_chinese(door: Door) -> None:
         problem = (await door.ask("GET", path, accept_language=asked)).json()
         assert problem["detail"] == problem[f"message_{tongue}"]
         assert problem["message_en"] != problem["message_zh"]
-        assert problem["type"].endswith("/not_found")
+        assert problem["type"].endswith("#not_found")
 
 
 async def test_what_breaks_inside_stays_inside(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

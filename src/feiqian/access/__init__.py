@@ -1,10 +1,10 @@
 """Access: API keys, what each may do, and whose objects it may see. Start at keyring.py.
 
 `key.py` holds the values and the table of scopes, `issue.py` makes, rotates and revokes keys,
-`keyring.py` answers on every request who is asking.
+`keyring.py` answers on every request who is asking. `factors/` is how people prove who they are.
 """
 
-from feiqian.access.issue import create, find_key, page_of_keys, revoke, rotate
+from feiqian.access.issue import create, find_key, page_of_keys, prepare, revoke, rotate
 from feiqian.access.key import (
     API_VERSION,
     SCOPES,
@@ -33,6 +33,7 @@ __all__ = [
     "find_key",
     "owned_by",
     "page_of_keys",
+    "prepare",
     "revoke",
     "rotate",
 ]

@@ -17,6 +17,8 @@ from feiqian.access.key import (
     ApiKey,
     BadOverlap,
     KeyEnded,
+    Kind,
+    NewKey,
     check_scopes,
     digest,
     new_secret,
@@ -41,6 +43,7 @@ async def create(
     scopes: Collection[str],
     merchant: UUID | None = None,
     principal: UUID | None = None,
+    new: NewKey | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key. -> the key and its secret, shown this once.
 
@@ -48,10 +51,22 @@ async def create(
     not given. That a caller gives no more than it has is for check_grant to say.
     Raises: BadName, BadScopes.
     """
-    return await _make(turn, clean_name(name), check_scopes(scopes), merchant, principal or new_id())
+    new = new or prepare(turn.book.kind)
+    row = await queries.key(turn.connection, id=new.id)
+    if row is not None:
+        return as_key(row), new.secret
+    owner = principal or new_id()
+    fresh, secret = await _make(turn, new, clean_name(name), check_scopes(scopes), merchant, owner)
+    turn.note("key.created", *_objects(fresh), after=_rights(fresh))
+    return fresh, secret
 
 
-async def rotate(turn: Turn, id: UUID, overlap: timedelta) -> tuple[ApiKey, str]:
+def prepare(kind: Kind) -> NewKey:
+    """Id and secret for a key of a book of that kind."""
+    return NewKey(new_id(), new_secret(kind))
+
+
+async def rotate(turn: Turn, id: UUID, overlap: timedelta, new: NewKey | None = None) -> tuple[ApiKey, str]:
     """Make the key that takes another's place; the old one works beside it until the overlap ends.
 
     -> the new key, with the old one's principal, merchant and scopes, and its secret, shown this once.
@@ -63,11 +78,16 @@ async def rotate(turn: Turn, id: UUID, overlap: timedelta) -> tuple[ApiKey, str]
     if row is None:
         raise NotFound
     old = as_key(row)
+    new = new or prepare(turn.book.kind)
+    if row["replaced_by"] == new.id:
+        return await find_key(turn.connection, new.id), new.secret
     if row["revoked_at"] or row["replaced_by"] or old.has_ended(turn.at):
         raise KeyEnded
-    fresh, secret = await _make(turn, old.name, old.scopes, old.merchant, old.principal)
+    fresh, secret = await _make(turn, new, old.name, old.scopes, old.merchant, old.principal)
     await queries.replace_key(turn.connection, id=id, by=fresh.id, ends_at=turn.at + overlap)
     await _changed(turn, "key.rotated", old, replaced_by=show("key", fresh.id))
+    ended = _rights(old) | {"ends_at": turn.at + overlap}
+    turn.note("key.rotated", *_objects(old, fresh), before=_rights(old), after=ended)
     return fresh, secret
 
 
@@ -80,6 +100,7 @@ async def revoke(turn: Turn, id: UUID) -> ApiKey:
         return as_key(row)
     after = as_key(await queries.revoke_key(turn.connection, id=id, at=turn.at))
     await _changed(turn, "key.revoked", after)
+    turn.note("key.revoked", *_objects(after), before=_rights(as_key(row)), after=_rights(after))
     return after
 
 
@@ -123,11 +144,11 @@ def as_key(row: Any) -> ApiKey:
 
 
 async def _make(
-    turn: Turn, name: str, scopes: tuple[str, ...], merchant: UUID | None, principal: UUID
+    turn: Turn, new: NewKey, name: str, scopes: tuple[str, ...], merchant: UUID | None, principal: UUID
 ) -> tuple[ApiKey, str]:
-    secret = new_secret(turn.book.kind)
+    secret = new.secret
     fresh = ApiKey(
-        id=new_id(),
+        id=new.id,
         principal=principal,
         merchant=merchant,
         name=name,
@@ -151,6 +172,15 @@ async def _make(
     )
     await _tell(turn, "key.created", fresh)
     return fresh, secret
+
+
+def _objects(*keys: ApiKey) -> list[str]:
+    merchants = {show("mch", key.merchant) for key in keys if key.merchant is not None}
+    return [*(show("key", key.id) for key in keys), *merchants]
+
+
+def _rights(key: ApiKey) -> dict[str, Any]:
+    return {"scopes": key.scopes, "ends_at": key.ends_at}
 
 
 async def _changed(turn: Turn, type: str, key: ApiKey, **more: str) -> None:

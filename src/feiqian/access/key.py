@@ -46,8 +46,11 @@ SCOPES: dict[str, Scope] = {
     "wallets:pay": Scope("Pay shops from customers' wallets", "用客户的钱包向商户付款"),
     "transfers:write": Scope("Send money from person to person", "在个人之间转账"),
     "deposits:write": Scope("Book money that came in from outside", "登记从外部存入的资金"),
+    "cards:read": Scope("See cards and their tokens", "查看银行卡及支付标记"),
+    "cards:write": Scope("Bind and unbind cards, make and change tokens", "绑定、解绑银行卡，管理支付标记"),
     "events:read": Scope("Read what has happened", "读取事件"),
     "ledger:read": Scope("See accounts, entries and proofs", "查看账户、分录和校验证明"),
+    "audit:read": Scope("See who did what, and who looked at whom", "查看审计日志"),
     "keys:write": Scope("Make, rotate and revoke API keys", "创建、轮换和吊销密钥"),
     "metrics:read": Scope("Read technical figures", "读取技术指标"),
     "clock:write": Scope("Move the clock of a sandbox", "拨动沙盒时钟"),
@@ -108,6 +111,16 @@ class ApiKey(msgspec.Struct, frozen=True):
     def has_ended(self, at: datetime) -> bool:
         """Whether it no longer works at this moment."""
         return self.ends_at is not None and at >= self.ends_at
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """Id and secret of a key to be; made before the turn, so that a turn run twice makes one key."""
+
+    id: UUID
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewKey(id={self.id})"
 
 
 def new_secret(kind: Kind) -> str:

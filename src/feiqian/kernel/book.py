@@ -9,11 +9,15 @@ hundreds of payments (docs/decisions/0002-one-writer-per-book.md).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from uuid import UUID
 
+import msgspec
+
+from feiqian.kernel.audit import SYSTEM, Actor, Note, append
 from feiqian.kernel.clock import Calendar, Clock
 from feiqian.kernel.database import Database
 from feiqian.kernel.errors import Refused
@@ -33,11 +37,37 @@ class ClockNotSteerable(Refused):
 
 @dataclass(frozen=True)
 class Turn:
-    """The right to write in a book until the transaction ends. at: the book's moment, for all it writes."""
+    """The right to write in a book until the transaction ends. at: the book's moment, for all it writes.
+
+    actors: who acts on which object, where one turn carries out what several asked; all else is the
+    book's actor's doing. notes: what the audit log will say of this turn, written at its end.
+    """
 
     book: Book
     connection: Any
     at: datetime
+    actors: dict[UUID, Actor] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+
+    def note(
+        self,
+        verb: str,
+        *objects: str,
+        of: UUID | None = None,
+        before: Any = None,
+        after: Any = None,
+        once: UUID | None = None,
+    ) -> None:
+        """Tell the audit log of a change of rights or money settings; it is committed with the change.
+
+        verb: past and dotted. objects: public ids, the one changed first. of: its own id, by which the
+        actor is found. before, after: the settings as they were and are, never a name or a secret.
+        once: for an act that may be carried out twice: notes of one such id are one entry.
+        """
+        actor = self.actors.get(of, self.book.actor) if of is not None else self.book.actor
+        facts = {name: value for name, value in (("before", before), ("after", after)) if value is not None}
+        note = Note(actor, verb, objects, self.at, facts=facts)
+        self.notes.append(note if once is None else msgspec.structs.replace(note, id=once))
 
     @property
     def local_day(self) -> date:
@@ -54,7 +84,8 @@ class Turn:
 class Book:
     """kind: live or sandbox. Each book's tables are a schema of their own.
 
-    sealing: keys that seal secrets at rest. codes: how this house's codes look.
+    sealing: keys that seal secrets at rest. codes: how this house's codes look. actor: in whose hands it
+    is, for the audit log.
     """
 
     name: str
@@ -64,6 +95,11 @@ class Book:
     calendar: Calendar = field(default_factory=Calendar)
     sealing: SealingKeys | None = None
     codes: CodeSettings = field(default_factory=CodeSettings)
+    actor: Actor = SYSTEM
+
+    def by(self, actor: Actor) -> Book:
+        """The same book in somebody's hands: what is written through it is their doing."""
+        return replace(self, actor=actor)
 
     async def turn(self, connection: Any) -> Turn:
         """Wait for the turn inside an open transaction; take it first, before reading anything."""
@@ -78,7 +114,11 @@ class Book:
         """
 
         async def take_turn(connection: Any) -> T:
-            return await work(await self.turn(connection))
+            turn = await self.turn(connection)
+            done = await work(turn)
+            if turn.notes:
+                await append(connection, turn.notes, is_act=True)
+            return done
 
         return await self.database.run(take_turn)
 
@@ -90,10 +130,18 @@ class Book:
         if self.kind != "sandbox" or by < timedelta(0):
             raise ClockNotSteerable("by")
 
-        async def move(turn: Turn) -> datetime:
-            self.clock.shift = await turn.connection.fetchval(
-                "update book_turn set clock_shift = clock_shift + $1 returning clock_shift", by
-            )
-            return self.clock.now()
+        target: timedelta | None = None
 
-        return await self.write(move)
+        async def move(turn: Turn) -> timedelta:
+            nonlocal target
+            before = self.clock.shift
+            if target is None:
+                target = before + by
+            if before < target:  # run again after a lost answer, it is there already
+                await turn.connection.execute("update book_turn set clock_shift = $1", target)
+                shifts = [{"shift_seconds": int(shift.total_seconds())} for shift in (before, target)]
+                turn.note("clock.advanced", before=shifts[0], after=shifts[1])
+            return max(before, target)
+
+        self.clock.shift = await self.write(move)
+        return self.clock.now()

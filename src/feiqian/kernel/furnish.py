@@ -36,14 +36,17 @@ begin
     for each in
         select format('alter schema %I owner to {APPLICATION}', nspname) from pg_namespace
          where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')
+           and pg_get_userbyid(nspowner) = '{SUPERUSER}'
         union all
         select format('alter table %s owner to {APPLICATION}', c.oid::regclass)
           from pg_class c join pg_namespace n on n.oid = c.relnamespace
          where c.relkind in ('r', 'p', 'v', 'm') and nspname !~ '^pg_' and nspname <> 'information_schema'
+           and pg_get_userbyid(c.relowner) = '{SUPERUSER}'
         union all
         select format('alter routine %s owner to {APPLICATION}', p.oid::regprocedure)
           from pg_proc p join pg_namespace n on n.oid = p.pronamespace
          where nspname !~ '^pg_' and nspname <> 'information_schema'
+           and pg_get_userbyid(p.proowner) = '{SUPERUSER}'
     loop
         execute each;
     end loop;

@@ -28,6 +28,14 @@ START_SECONDS_MAX = 120.0  # crash recovery replays up to max_wal_size
 STOP_SECONDS_MAX = 60.0
 # What a bank may not switch off: a commit that was answered must be on the disk.
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+# The driver's internal error is its answer to a server that dies while it is being greeted.
+NO_ANSWER = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 
 class Postgres:
@@ -199,7 +207,7 @@ class Postgres:
         try:
             if not await furnish(self.cluster, reach):
                 return False
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except NO_ANSWER as error:
             log.debug("no answer from %s: %r", reach.sockets, error)
             return False
         self._reach = reach

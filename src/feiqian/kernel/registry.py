@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import time
 from pathlib import Path
 from typing import Literal
@@ -62,9 +62,18 @@ class BookRecord(msgspec.Struct, frozen=True):
 class Registry:
     """The books in one database, by its address."""
 
-    def __init__(self, dsn: str, schemas: Sequence[tuple[str, Path]]) -> None:
-        """schemas: the modules' tables that every book has."""
+    def __init__(
+        self,
+        dsn: str,
+        schemas: Sequence[tuple[str, Path]],
+        on_drop: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        """schemas: the modules' tables that every book has.
+
+        on_drop: removes what a book's schema has beside it, where this role cannot.
+        """
         self._dsn = dsn
+        self._on_drop = on_drop
         self._schemas = schemas
 
     async def migrate(self) -> dict[str, list[str]]:
@@ -115,6 +124,8 @@ class Registry:
             )
             if schema is None:
                 raise NotFound("name")
+            if self._on_drop is not None:
+                await self._on_drop(schema)
             await connection.execute(f'drop schema if exists "{schema}" cascade')
 
     async def open(

@@ -20,7 +20,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -101,6 +101,30 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return f"Database(url={HIDDEN if self.url else ''!r}, pool_size={self.pool_size})"
 
 
+class Vault(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where card numbers are kept."""
+
+    url: Annotated[
+        str,
+        Meta(
+            pattern="^(postgres(ql)?://.+)?$",
+            description="Address of the vault's role on the server that `database.url` names, a role that "
+            "owns its schemas; empty keeps no cards there. Our own server has that role already.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    key_dir: Annotated[
+        str,
+        Meta(
+            description="Folder of the key-encrypting keys, apart from the database and its backups; "
+            "empty is `vault-keys` in `data_dir`.",
+        ),
+    ] = ""
+
+    def __repr__(self) -> str:
+        return f"Vault(url={HIDDEN if self.url else ''!r}, key_dir={self.key_dir!r})"
+
+
 class Http(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The web server."""
 
@@ -177,6 +201,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         str, Meta(min_length=1, description="Folder for our own database server, keys and exports.")
     ] = field(default_factory=data_home)
     database: Database = field(default_factory=Database)
+    vault: Vault = field(default_factory=Vault)
     http: Http = field(default_factory=Http)
     log: Log = field(default_factory=Log)
     jobs: Jobs = field(default_factory=Jobs)
@@ -431,6 +456,31 @@ def _weak(settings: Settings) -> Iterator[str]:
         yield "log.level is debug"
     if not _is_database_safe(settings.database.url):
         yield "database.url goes to another machine without sslmode=verify-full"
+    yield from _weak_vault(settings)
+
+
+def _weak_vault(settings: Settings) -> Iterator[str]:
+    vault = settings.vault
+    if not vault.url:
+        return
+    if not settings.database.url:
+        yield "vault.url is set without database.url: our own server has a vault already"
+    if not _is_database_safe(vault.url):
+        yield "vault.url goes to another machine without sslmode=verify-full"
+    if vault.url == settings.database.url or _login(vault.url) == _login(settings.database.url):
+        yield "vault.url and database.url enter as the same role: the vault must have one of its own"
+    folder = Path(settings.data_dir).resolve()
+    if not vault.key_dir or Path(vault.key_dir).resolve().is_relative_to(folder):
+        yield "vault.key_dir is not apart from data_dir"
+
+
+def _login(url: str) -> str | None:
+    """Who an address enters as; None when it does not say."""
+    try:
+        parts = urlsplit(url)
+        return unquote(parts.username) if parts.username else parse_qs(parts.query).get("user", [None])[-1]
+    except ValueError:
+        return None
 
 
 def _is_loopback(host: str) -> bool:

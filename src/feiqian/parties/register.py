@@ -125,7 +125,7 @@ async def set_state(turn: Turn, id: UUID, state: State) -> Party:
         raise PartyNotEmpty
     await queries.set_party_state(turn.connection, id=id, state=state)
     after = msgspec.structs.replace(before, state=state)
-    await _tell(turn, _TOLD[state], [after])
+    await _tell(turn, _TOLD[state], [after], before)
     return after
 
 
@@ -145,7 +145,7 @@ async def set_class(turn: Turn, id: UUID, account_class: int) -> Party:
         check_change("closed", "closed")
     await queries.set_party_class(turn.connection, id=id, account_class=account_class)
     after = msgspec.structs.replace(before, account_class=account_class)
-    await _tell(turn, "party.class_changed", [after])
+    await _tell(turn, "party.class_changed", [after], before)
     return after
 
 
@@ -156,9 +156,12 @@ async def _existing(turn: Turn, id: UUID) -> Party:
     return found
 
 
-async def _tell(turn: Turn, type: str, parties: Sequence[Party]) -> None:
+async def _tell(turn: Turn, type: str, parties: Sequence[Party], before: Party | None = None) -> None:
     outbox = Outbox()
     for party in parties:
+        id = show("cus" if party.kind == "person" else "org", party.id)
+        was = None if before is None else _standing(before)
+        turn.note(type, id, of=party.id, before=was, after=_standing(party))
         shown = {
             "id": show("cus" if party.kind == "person" else "org", party.id),
             "kind": party.kind,
@@ -168,3 +171,7 @@ async def _tell(turn: Turn, type: str, parties: Sequence[Party]) -> None:
         }
         outbox.tell(type, party.id, party.id, {"party": shown})
     await outbox.write(turn)
+
+
+def _standing(party: Party) -> dict[str, Any]:
+    return {"state": party.state, "account_class": party.account_class}

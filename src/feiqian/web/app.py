@@ -18,9 +18,12 @@ from feiqian.kernel import metrics
 from feiqian.kernel.ids import new_id, show
 from feiqian.kernel.logs import logger, request
 from feiqian.web.api import (
+    audit,
+    cards,
     clock,
     customers,
     devices,
+    errors,
     events,
     health,
     keys,
@@ -37,6 +40,7 @@ from feiqian.web.caller import VERSIONS, guard
 from feiqian.web.description import describe
 from feiqian.web.house import House
 from feiqian.web.problem import on_error
+from feiqian.web.witness import Witness
 
 log = logger("web")
 
@@ -47,6 +51,7 @@ ROUTES = [
         customers,
         wallets,
         devices,
+        cards,
         merchants,
         stores,
         shop,
@@ -56,6 +61,8 @@ ROUTES = [
         ledger,
         keys,
         clock,
+        audit,
+        errors,
     )
     for route in part.ROUTES
 ]
@@ -75,8 +82,9 @@ def _description() -> bytes:
 class App:
     """The ASGI application: Litestar, and around it a request id, the time taken, a line in the log."""
 
-    def __init__(self, inner: Litestar, access_log: bool) -> None:
+    def __init__(self, inner: Litestar, witness: Witness, access_log: bool) -> None:
         self.inner = inner
+        self._witness = witness
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +104,7 @@ class App:
 
         with request(id):
             try:
-                await self.inner(scope, receive, answer)
+                await self._witness(scope, receive, answer)
             finally:
                 self._note(scope, status, perf_counter() - started)
 
@@ -149,4 +157,4 @@ def create_app(
         logging_config=None,
     )
     inner.state.house = house
-    return App(inner, access_log)
+    return App(inner, Witness(inner, house, ROUTES), access_log)

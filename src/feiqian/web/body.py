@@ -15,6 +15,7 @@ from litestar import Request
 
 from feiqian.kernel.errors import Malformed
 from feiqian.web.needs import needs_of
+from feiqian.web.no_cards import check_no_cards
 from feiqian.web.problem import UnsupportedMediaType
 
 DEPTH_MAX = 16
@@ -40,6 +41,7 @@ async def check_body(request: Request[Any, Any, Any]) -> None:
     raw = await request.body()
     parsed = _parse(request, raw) if raw else None
     asked = needs_of(request.route_handler).body
+    check_no_cards(request, parsed)
     if asked is not None:
         request.scope["state"]["body"] = _convert(parsed, asked)
 

@@ -11,8 +11,11 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler
 
 from feiqian.access import ApiKey, Forbidden, Unauthenticated, allow
+from feiqian.kernel.audit import NOBODY, Actor
 from feiqian.kernel.book import Book
 from feiqian.kernel.errors import Broken, Malformed
+from feiqian.kernel.ids import show
+from feiqian.kernel.logs import request_id
 from feiqian.web.house import House
 
 VERSIONS = (date(2026, 11, 1),)
@@ -47,9 +50,9 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     if secret is None:
         raise Unauthenticated()
     book, key = await house.who(secret)
-    _admit(key, handler)
     state = connection.scope["state"]
-    state["book"], state["key"] = book, key
+    state["book"], state["key"] = book, key  # also for the audit log, should it be refused below
+    _admit(key, handler)
     state["version"] = _version(connection, key)
 
 
@@ -83,9 +86,23 @@ def _version(connection: ASGIConnection[Any, Any, Any, Any], key: ApiKey) -> dat
 
 
 def book_of(request: Request[Any, Any, Any]) -> Book:
-    """The book the key belongs to."""
+    """The book the key belongs to, in the caller's hands."""
     book: Book = request.scope["state"]["book"]
-    return book
+    return book.by(acting(request.scope))
+
+
+def acting(scope: Any) -> Actor:
+    """Who asks, as the audit log names them."""
+    state, peer = scope["state"], scope.get("client")
+    actor: Actor | None = state.get("actor")
+    if actor is None:
+        key: ApiKey | None = state.get("key")
+        where = peer[0] if peer else None
+        if key is None:
+            return Actor(NOBODY.name, None, where, request_id.get())
+        actor = Actor(show("key", key.id), key.principal, where, request_id.get())
+        state["actor"] = actor
+    return actor
 
 
 def key_of(request: Request[Any, Any, Any]) -> ApiKey:

@@ -17,6 +17,7 @@ from litestar.params import HeaderParameter, ParameterKwarg, PathParameter
 from feiqian import __version__
 from feiqian.access import Forbidden, Unauthenticated
 from feiqian.kernel.errors import FeiqianError, Malformed, NotFound, Unavailable
+from feiqian.vault.finder import CardNumberRefused, CardSecretRefused
 from feiqian.web.api.shapes import NotYet, OneWay
 from feiqian.web.caller import VERSIONS, UnknownVersion, scopes_of
 from feiqian.web.example import example, problem_example
@@ -124,7 +125,11 @@ def refusals(route: HTTPRouteHandler) -> list[type[FeiqianError]]:
     if "at" in needs.parameters:
         found.add(NotYet)
     if needs.body is not None:
-        found |= {TooLarge, UnsupportedMediaType}
+        found |= {TooLarge, UnsupportedMediaType, CardSecretRefused}
+    if needs.body is not None or any(
+        not isinstance(each, PathParameter) for _, each in needs.parameters.values()
+    ):
+        found.add(CardNumberRefused)
     if needs.is_keyed:
         found.add(KeyReused)
     return sorted(found, key=lambda each: (each.status, each.code))

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from feiqian.kernel.errors import FeiqianError
-from feiqian.web.problem import DOCS
+from feiqian.web.problem import CATALOGUE
 
 _HEX = "01932c5e8f4a7b3c9d2e1f0a5b6c7d8e"
 
 _PREFIX = {
     "account": "acc",
+    "audit_entry": "aud",
+    "card": "crd",
+    "card_token": "tok",
+    "cards": "crd",
     "cashier": "csh",
     "code": "cod",
     "contract": "ctr",
@@ -25,6 +29,7 @@ _PREFIX = {
     "payee": "pye",
     "payer": "wal",
     "payment": "pay",
+    "principal": "prn",
     "purchase": "pur",
     "refund": "rfd",
     "store": "sto",
@@ -34,10 +39,12 @@ _PREFIX = {
 }
 
 _BY_NAME: dict[str, Any] = {
+    "actor": f"key_{_HEX}",
     "alias": "314159265",
     "amount": 4860,
     "at": "2026-11-02T00:00:00Z",
     "begins_on": "2026-11-02",
+    "bin": "622202",
     "book": "town",
     "booked_at": "2026-11-02T00:00:00Z",
     "business_date": "2026-11-02",
@@ -52,11 +59,18 @@ _BY_NAME: dict[str, Any] = {
     "description": "豆花两份",
     "digits": 19,
     "ends_on": "2027-11-01",
+    "expires": "2030-09",
     "expires_at": "2026-11-02T00:10:00Z",
+    "expiry_month": 9,
+    "expiry_year": 2030,
+    "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "head": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "hold_seconds": 86_400,
+    "holder_name": "李明",
+    "issuer": "中国工商银行",
     "kind": "shop",
     "label": "前台 1",
+    "last_four": "0128",
     "limit": 20,
     "mcc": "5812",
     "merchant_name": "豆花店",
@@ -67,16 +81,21 @@ _BY_NAME: dict[str, Any] = {
     "name": "豆花店",
     "name_masked": "*小明",
     "note": "午饭",
+    "number": "6222021234567890128",
     "now": "2026-11-02T00:00:00Z",
+    "objects": f"wal_{_HEX}",
     "open_seconds": 600,
     "overlap_seconds": 3_600,
     "owner": f"cus_{_HEX}",
+    "peer": "192.0.2.1",
     "phone": "+8613800138000",
     "prefix": "86",
     "rate_bps": 38,
     "reason": "退货",
     "reference": "crm-4711",
     "refund_no": "R-1",
+    "request": f"req_{_HEX}",
+    "result": "done",
     "scale": 2,
     "scopes": "payments:read",
     "seconds": 86_400,
@@ -91,6 +110,7 @@ _BY_NAME: dict[str, Any] = {
     "target": f"wal_{_HEX}",
     "type": "payment.captured",
     "unit": "CNY",
+    "verb": "wallet.frozen",
     "why": "price",
 }
 
@@ -125,6 +145,8 @@ def example(schema: Mapping[str, Any], schemas: Mapping[str, Any], name: str = "
             return None
         return example(schema["anyOf"][0], schemas, name, owner)
     kind = schema.get("type")
+    if "examples" in schema:
+        return schema["examples"][0]
     if kind == "object" and "properties" in schema:
         return _object(schema, schemas)
     if kind == "array" and name in _EMPTY:
@@ -174,7 +196,7 @@ def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
 def problem_example(error: type[FeiqianError]) -> dict[str, Any]:
     """What a refusal of this kind looks like."""
     return {
-        "type": DOCS + error.code,
+        "type": CATALOGUE + error.code,
         "title": error.text("en"),
         "status": error.status,
         "detail": error.text("en"),

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from feiqian.access import ApiKey, Keyring, Unauthenticated
 from feiqian.instruments.device import NewDevice
 from feiqian.instruments.device import register as register_devices
-from feiqian.instruments.welcome import welcome
+from feiqian.instruments.welcome import Newcomer, welcome
+from feiqian.kernel.audit.recorder import Recorder
 from feiqian.kernel.book import Book, Turn
 from feiqian.kernel.errors import Broken, Refused, revive
 from feiqian.merchants import add_cashiers, add_stores, add_terminals, register
 from feiqian.payments import Payment, cancel, capture, refund
 from feiqian.payments.view import show_payment
 from feiqian.scenes.deposit import deposit
+from feiqian.scenes.deposit.deposit import subject
 from feiqian.scenes.shop.charge import charge
 from feiqian.scenes.shop.counter import ring_up
 from feiqian.scenes.shop.pay import pay
 from feiqian.scenes.transfer import send
+from feiqian.vault import Vault
 from feiqian.web.once import Once
-from feiqian.web.problem import encode, problem
+from feiqian.web.problem import Asker, encode, problem
 from feiqian.web.show import show_purchases
 from feiqian.web.show_people import show_new_device, show_parties
 from feiqian.web.show_trade import show_cashier, show_merchants, show_store, show_terminal
 
-Render = Callable[[Turn, Sequence[Any], Sequence[str]], Awaitable[Sequence[tuple[int, bytes]]]]
+Render = Callable[[Turn, Sequence[Any], Sequence[Asker]], Awaitable[Sequence[tuple[int, bytes]]]]
 
 _JSON = msgspec.json.Encoder()
 
@@ -41,19 +45,23 @@ class Doors:
         self.pay: Once[Any, Any] = Once(book, "pay", pay, _render_purchases, most)
         self.capture: Once[Any, Any] = Once(book, "capture", capture, _render_changed, most)
         self.cancel: Once[Any, Any] = Once(book, "cancel", cancel, _render_changed, most)
-        self.refund: Once[Any, Any] = Once(book, "refund", refund, _render_made, most)
+        self.refund: Once[Any, Any] = Once(book, "refund", refund, _render_made, most, _id)
         self.send: Once[Any, Any] = Once(book, "send", send, _render_made, most)
-        self.deposit: Once[Any, Any] = Once(book, "deposit", deposit, _render_made, most)
-        self.welcome: Once[Any, Any] = Once(book, "welcome", welcome, _rendered(_parties), most)
-        self.merchants: Once[Any, Any] = Once(book, "merchants", register, _rendered(_merchants), most)
-        self.stores: Once[Any, Any] = Once(book, "stores", add_stores, _rendered(_each(show_store)), most)
+        self.deposit: Once[Any, Any] = Once(book, "deposit", deposit, _render_made, most, subject)
+        self.welcome: Once[Any, Any] = Once(book, "welcome", welcome, _rendered(_parties), most, _party_id)
+        self.merchants: Once[Any, Any] = Once(book, "merchants", register, _rendered(_merchants), most, _id)
+        self.stores: Once[Any, Any] = Once(
+            book, "stores", add_stores, _rendered(_each(show_store)), most, _id
+        )
         self.cashiers: Once[Any, Any] = Once(
-            book, "cashiers", add_cashiers, _rendered(_each(show_cashier)), most
+            book, "cashiers", add_cashiers, _rendered(_each(show_cashier)), most, _id
         )
         self.terminals: Once[Any, Any] = Once(
-            book, "terminals", add_terminals, _rendered(_each(show_terminal)), most
+            book, "terminals", add_terminals, _rendered(_each(show_terminal)), most, _id
         )
-        self.devices: Once[Any, Any] = Once(book, "devices", _register_devices, _rendered(_devices), most)
+        self.devices: Once[Any, Any] = Once(
+            book, "devices", _register_devices, _rendered(_devices), most, _id
+        )
 
     async def drained(self) -> None:
         """Wait until no request is under way."""
@@ -64,9 +72,14 @@ class Doors:
 class House:
     """Books open in this process."""
 
-    def __init__(self, books: Sequence[Book], batch_most: int = 500) -> None:
+    def __init__(
+        self, books: Sequence[Book], batch_most: int = 500, vaults: Mapping[str, Vault] | None = None
+    ) -> None:
+        """vaults: by the name of the book whose cards they keep."""
         self.books = {book.name: book for book in books}
+        self.vaults = dict(vaults or {})
         self.doors = {book.name: Doors(book, batch_most) for book in books}
+        self.recorders = {book.name: Recorder(book) for book in books}
         self._keyrings = {book.name: Keyring(book) for book in books}
 
     async def open(self) -> None:
@@ -78,6 +91,10 @@ class House:
         """Finish what is under way, then let the databases go."""
         for doors in self.doors.values():
             await doors.drained()
+        for recorder in self.recorders.values():
+            await recorder.drained()
+        for vault in self.vaults.values():
+            await vault.close()
         for book in self.books.values():
             await book.database.close()
 
@@ -98,16 +115,25 @@ class House:
 def _rendered(show: Callable[[Turn, Sequence[Any]], Awaitable[Sequence[Any]]]) -> Render:
     """Answers for what was newly made: its view, or the problem."""
 
-    async def render(turn: Turn, results: Sequence[Any], languages: Sequence[str]) -> list[tuple[int, bytes]]:
+    async def render(turn: Turn, results: Sequence[Any], askers: Sequence[Asker]) -> list[tuple[int, bytes]]:
         shown = iter(await show(turn, [each for each in results if not isinstance(each, Refused)]))
         return [
-            (each.status, encode(problem(each, language)))
+            (each.status, encode(problem(each, asker)))
             if isinstance(each, Refused)
             else (201, _JSON.encode(next(shown)))
-            for each, language in zip(results, languages, strict=True)
+            for each, asker in zip(results, askers, strict=True)
         ]
 
     return render
+
+
+def _id(command: Any) -> UUID:
+    id: UUID = command.id
+    return id
+
+
+def _party_id(newcomer: Newcomer) -> UUID:
+    return newcomer.party.id
 
 
 def _each(show: Callable[[Any], Any]) -> Callable[[Turn, Sequence[Any]], Awaitable[Sequence[Any]]]:
@@ -136,31 +162,31 @@ async def _register_devices(turn: Turn, asked: Sequence[NewDevice]) -> Sequence[
 
 
 async def _render_made(
-    turn: Turn, results: Sequence[Any], languages: Sequence[str]
+    turn: Turn, results: Sequence[Any], askers: Sequence[Asker]
 ) -> list[tuple[int, bytes]]:
-    return [_payment(201, result, language) for result, language in zip(results, languages, strict=True)]
+    return [_payment(201, result, asker) for result, asker in zip(results, askers, strict=True)]
 
 
 async def _render_changed(
-    turn: Turn, results: Sequence[Any], languages: Sequence[str]
+    turn: Turn, results: Sequence[Any], askers: Sequence[Asker]
 ) -> list[tuple[int, bytes]]:
-    return [_payment(200, result, language) for result, language in zip(results, languages, strict=True)]
+    return [_payment(200, result, asker) for result, asker in zip(results, askers, strict=True)]
 
 
 async def _render_purchases(
-    turn: Turn, results: Sequence[Any], languages: Sequence[str]
+    turn: Turn, results: Sequence[Any], askers: Sequence[Asker]
 ) -> list[tuple[int, bytes]]:
     good = [each for each in results if not isinstance(each, Refused)]
     shown = iter(await show_purchases(turn.connection, [_pair(each) for each in good], turn))
     answers = []
-    for result, language in zip(results, languages, strict=True):
+    for result, asker in zip(results, askers, strict=True):
         if isinstance(result, Refused):
-            answers.append(_payment(201, result, language))
+            answers.append(_payment(201, result, asker))
             continue
         view = next(shown)
         _, payment = _pair(result)
         if payment is not None and payment.state == "refused":
-            answers.append(_payment(201, payment, language))
+            answers.append(_payment(201, payment, asker))
         else:
             answers.append((201, _JSON.encode(view)))
     return answers
@@ -170,10 +196,10 @@ def _pair(result: Any) -> tuple[Any, Payment | None]:
     return result if isinstance(result, tuple) else (result, None)
 
 
-def _payment(status: int, result: Payment | Refused, language: str) -> tuple[int, bytes]:
+def _payment(status: int, result: Payment | Refused, asker: Asker) -> tuple[int, bytes]:
     if isinstance(result, Refused):
-        return result.status, encode(problem(result, language))
+        return result.status, encode(problem(result, asker))
     if result.state == "refused":
         error = revive(result.refusal or {})
-        return error.status, encode(problem(error, language, payment=result.id))
+        return error.status, encode(problem(error, asker, payment=result.id))
     return status, _JSON.encode(show_payment(result))

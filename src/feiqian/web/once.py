@@ -16,11 +16,12 @@ from uuid import UUID
 
 import msgspec
 
+from feiqian.kernel.audit import SYSTEM, Actor
 from feiqian.kernel.batcher import Batcher
 from feiqian.kernel.book import Book, Turn
 from feiqian.kernel.errors import Refused
 from feiqian.kernel.queries import load
-from feiqian.web.problem import encode, problem
+from feiqian.web.problem import Asker, encode, problem
 
 queries = load(Path(__file__).parent)
 
@@ -38,7 +39,8 @@ class KeyReused(Refused):
 
 
 class Asked(msgspec.Struct, Generic[Command], frozen=True):
-    """A request at the door. principal: whose key it is; fingerprint: SHA-256 of what is asked.
+    """A request at the door. actor: who asks; principal: whose key it is; fingerprint: SHA-256 of what
+    is asked.
 
     kept: False for a request that came without an Idempotency-Key, or whose answer holds a secret; its
     key is then one that nobody else has.
@@ -47,9 +49,10 @@ class Asked(msgspec.Struct, Generic[Command], frozen=True):
     principal: UUID
     key: str
     fingerprint: bytes
-    language: str
+    asker: Asker
     command: Command
     kept: bool = True
+    actor: Actor = SYSTEM
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -73,10 +76,15 @@ class Once(Generic[Command, Result]):
         book: Book,
         name: str,
         verb: Callable[[Turn, Sequence[Command]], Awaitable[Sequence[Result]]],
-        render: Callable[[Turn, Sequence[Result], Sequence[str]], Awaitable[Sequence[tuple[int, bytes]]]],
+        render: Callable[[Turn, Sequence[Result], Sequence[Asker]], Awaitable[Sequence[tuple[int, bytes]]]],
         most: int = 500,
+        subject: Callable[[Command], UUID] | None = None,
     ) -> None:
-        """render: status and body per result, in the language each was asked in."""
+        """render: status and body per result, as each asker is to hear it.
+
+        subject: what a command makes or changes, by which the audit log finds who asked for it.
+        """
+        self._subject = subject
         self._book = book
         self._verb = verb
         self._render = render
@@ -107,7 +115,7 @@ class Once(Generic[Command, Result]):
         for each in batch:
             kept_fingerprint, answer = known[each.principal, each.key]
             if kept_fingerprint != each.fingerprint:
-                answers.append(_problem(KeyReused("Idempotency-Key"), each.language))
+                answers.append(_problem(KeyReused("Idempotency-Key"), each.asker))
             elif id(each) in first:
                 answers.append(answer)
             else:
@@ -131,8 +139,11 @@ class Once(Generic[Command, Result]):
     async def _carry_out(
         self, turn: Turn, fresh: Sequence[Asked[Command]]
     ) -> dict[tuple[UUID, str], tuple[bytes, Answered]]:
+        if self._subject is not None:
+            for each in fresh:
+                turn.actors.setdefault(self._subject(each.command), each.actor)
         results = await self._verb(turn, [each.command for each in fresh])
-        rendered = await self._render(turn, results, [each.language for each in fresh])
+        rendered = await self._render(turn, results, [each.asker for each in fresh])
         kept = [(each, answer) for each, answer in zip(fresh, rendered, strict=True) if each.kept]
         if kept:
             await queries.keep_answers(
@@ -150,8 +161,8 @@ class Once(Generic[Command, Result]):
         }
 
 
-def _problem(error: Refused, language: str) -> Answered:
-    return Answered(error.status, encode(problem(error, language)))
+def _problem(error: Refused, asker: Asker) -> Answered:
+    return Answered(error.status, encode(problem(error, asker)))
 
 
 async def forget_old(turn: Turn) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -16,12 +16,13 @@ from litestar.exceptions import (
 )
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
+from feiqian.instruments.limits import OverLimit
 from feiqian.kernel.errors import Broken, FeiqianError, Malformed, NotFound, Refused
 from feiqian.kernel.ids import show
 from feiqian.kernel.logs import logger, request_id
 
 MEDIA_TYPE = "application/problem+json"
-DOCS = "https://feiqian.org/errors/"
+CATALOGUE = "/v1/errors#"
 
 log = logger("web")
 
@@ -76,23 +77,36 @@ class Problem(msgspec.Struct, frozen=True):
 _JSON = msgspec.json.Encoder()
 
 
+class Asker(NamedTuple):
+    """Who hears an answer. is_merchant: has no business with what a customer spent elsewhere."""
+
+    language: str
+    request_id: str
+    is_merchant: bool = False
+
+
 def problem(
-    error: FeiqianError, language: str, payment: UUID | None = None, faults: list[FieldFault] | None = None
+    error: FeiqianError,
+    asker: Asker,
+    payment: UUID | None = None,
+    faults: list[FieldFault] | None = None,
 ) -> Problem:
     """The public form of an error. payment: the refused payment that remembers it."""
+    if isinstance(error, Broken) or (asker.is_merchant and isinstance(error, OverLimit)):
+        error = type(error)(error.param)  # without its facts
     return Problem(
-        type=DOCS + error.code,
-        title=error.text(language),
+        type=CATALOGUE + error.code,
+        title=error.text(asker.language),
         status=error.status,
-        detail=error.message(language),
+        detail=error.message(asker.language),
         code=error.code,
         message_en=error.message("en"),
         message_zh=error.message("zh"),
         retryable=error.retryable,
-        request_id=request_id.get() or "",
+        request_id=asker.request_id,
         param=error.param,
         payment=None if payment is None else show("pay", payment),
-        facts={name: value for name, value in error.facts.items() if not isinstance(error, Broken)},
+        facts=error.facts,
         errors=faults or [],
     )
 
@@ -109,6 +123,11 @@ def language_of(request: Request[Any, Any, Any]) -> str:
     return "zh" if first.startswith("zh") else "en"
 
 
+def asker_of(request: Request[Any, Any, Any], *, is_merchant: bool = False) -> Asker:
+    """Who asks, as far as answers differ by it."""
+    return Asker(language_of(request), request_id.get() or "", is_merchant)
+
+
 def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Any error as a problem; what we did not foresee is logged whole and told as broken, without a trace."""
     known, faults = _known(error)
@@ -123,7 +142,7 @@ def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[byte
     if isinstance(error, MethodNotAllowedException):
         named = (error.headers or {}).get("allow", "").split(", ")
         headers["Allow"] = ", ".join(sorted(set(named) - {"OPTIONS", ""}))
-    body = encode(problem(known, language_of(request), faults=faults))
+    body = encode(problem(known, asker_of(request), faults=faults))
     return Response(body, status_code=known.status, media_type=MEDIA_TYPE, headers=headers)
 
 

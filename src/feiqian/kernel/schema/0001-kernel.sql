@@ -17,7 +17,6 @@ create table job (
     error     text
 );
 create index job_due on job (due_at, id) where failed_at is null;
-create index job_by_subject on job (kind, subject);
 
 -- What happened, in the order of commits; the feed that the API, webhooks and analytics read.
 create table event (
@@ -29,5 +28,14 @@ create table event (
     data    jsonb not null,
     at      timestamptz not null
 );
+
+-- For tables whose rows are never changed or deleted.
+create function refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation';
+end $$;
+create trigger append_only before update or delete on event for each row execute function refuse_change();
+create trigger append_only_all before truncate on event execute function refuse_change();
+
 create index event_by_subject on event (subject, seq);
 create index event_by_owner on event (owner, seq);

@@ -92,10 +92,6 @@ create table ledger_head (
 );
 insert into ledger_head default values;
 
-create function refuse_change() returns trigger language plpgsql as $$
-begin
-    raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation';
-end $$;
 create trigger append_only before update or delete on transfer for each row execute function refuse_change();
 create trigger append_only before update or delete on block for each row execute function refuse_change();
 create trigger append_only_all before truncate on transfer execute function refuse_change();

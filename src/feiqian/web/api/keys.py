@@ -18,6 +18,7 @@ from feiqian.access import (
     create,
     find_key,
     page_of_keys,
+    prepare,
     revoke,
     rotate,
 )
@@ -80,11 +81,12 @@ async def create_key(request: Request[Any, Any, Any], data: JSONBody[KeyIn]) -> 
     """Make a key with some of the scopes the asking key has. The secret is shown this once."""
     scopes, merchant = tuple(data.scopes), reads("mch", data.merchant, "merchant")
     check_grant(key_of(request), scopes, merchant)
+    new = prepare(book_of(request).kind)
 
     async def make(turn: Turn) -> NewKeyView:
         if merchant is not None:
             await find_merchant(turn.connection, merchant)
-        return _show_new(*await create(turn, data.name, scopes, merchant))
+        return _show_new(*await create(turn, data.name, scopes, merchant, new=new))
 
     return await book_of(request).write(make)
 
@@ -119,12 +121,13 @@ async def rotate_key(
 ) -> NewKeyView:
     """Make the key that takes another's place. The old one works beside it until the overlap ends."""
     id, overlap = as_id(read("key", key_id, "key_id")), timedelta(seconds=data.overlap_seconds)
+    new = prepare(book_of(request).kind)
 
     async def make(turn: Turn) -> NewKeyView:
         old = await find_key(turn.connection, id)
         # Who gets the new secret gets all the old key may do.
         check_grant(key_of(request), old.scopes, old.merchant)
-        return _show_new(*await rotate(turn, id, overlap))
+        return _show_new(*await rotate(turn, id, overlap, new))
 
     made = await book_of(request).write(make)
     await _house(request).heard(book_of(request))
@@ -133,9 +136,15 @@ async def rotate_key(
 
 @post("/v1/keys/{key_id:str}/revoke", opt=_OPT, tags=["keys"], status_code=200)
 async def revoke_key(request: Request[Any, Any, Any], key_id: FromPath[str]) -> KeyView:
-    """End a key now, whatever overlap it had left."""
+    """End a key now, whatever overlap it had left; one that may do no more than the asking key may."""
     id = as_id(read("key", key_id, "key_id"))
-    ended = await book_of(request).write(lambda turn: revoke(turn, id))
+
+    async def end(turn: Turn) -> ApiKey:
+        key = await find_key(turn.connection, id)
+        check_grant(key_of(request), key.scopes, key.merchant)
+        return await revoke(turn, id)
+
+    ended = await book_of(request).write(end)
     await _house(request).heard(book_of(request))
     return KeyView(**_fields(ended))
 

@@ -15,7 +15,7 @@ from feiqian.kernel.book import Turn
 from feiqian.kernel.currency import UnknownCurrency
 from feiqian.kernel.currency import currency as known_currency
 from feiqian.kernel.errors import Refused
-from feiqian.kernel.ids import as_id, read, show
+from feiqian.kernel.ids import as_id, new_id, read, show
 from feiqian.kernel.money import MAX_MINOR, Money
 from feiqian.merchants import (
     Agreement,
@@ -214,16 +214,18 @@ async def resume_merchant(request: Request[Any, Any, Any], merchant_id: FromPath
 async def create_contract(
     request: Request[Any, Any, Any], merchant_id: FromPath[str], data: JSONBody[ContractIn]
 ) -> ContractView:
-    """Agree on terms from a day on, today at the earliest. Terms of the same day are replaced."""
+    """Agree on terms from a day on, today at the earliest; agreed again for a day, the later terms hold."""
     id, terms = as_id(read("mch", merchant_id, "merchant_id")), data.terms.terms()
     known_currency(data.currency, "currency")
     if data.ends_on is not None and data.ends_on <= data.begins_on:
         raise BadTerms("ends_on")
 
+    contract_id = new_id()
+
     async def make(turn: Turn) -> ContractView:
         if (await find_merchant(turn.connection, id)).state == "closed":
             raise MerchantClosed
-        made = await agree(turn, id, data.currency, data.begins_on, data.ends_on, terms)
+        made = await agree(turn, id, data.currency, data.begins_on, data.ends_on, terms, contract_id)
         return show_contract(
             Agreement(made.id, id, data.currency, data.begins_on, data.ends_on, terms, turn.at)
         )

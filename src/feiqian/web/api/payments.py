@@ -19,11 +19,11 @@ from feiqian.kernel.money import MAX_MINOR, Money
 from feiqian.ledger import entries_of
 from feiqian.ledger.chart import movement
 from feiqian.payments import Capture, Payment, Refund
-from feiqian.payments.capture import HoldExpired, OverCapture
+from feiqian.payments.capture import OverCapture
 from feiqian.payments.find import page_of_payments, refunds_of, steps_of
 from feiqian.payments.lifecycle import WrongState
 from feiqian.payments.refund import NotRefundable, OverRefund, RefundReused
-from feiqian.payments.submit import InsufficientFunds
+from feiqian.payments.submit import HoldExpired, InsufficientFunds
 from feiqian.payments.view import PaymentView, show_payment
 from feiqian.payments.worksheet import load_payments
 from feiqian.web.api.shapes import (
@@ -99,6 +99,10 @@ def see(key: ApiKey, payment: Payment | None) -> Payment:
     return payment
 
 
+def _shown(request: Request[Any, Any, Any], payment: Payment) -> PaymentView:
+    return show_payment(payment, whole=key_of(request).merchant is None)
+
+
 async def _mine(request: Request[Any, Any, Any], payment_id: str) -> Payment:
     id = as_id(read("pay", payment_id, "payment_id"))
     async with book_of(request).database.read() as connection:
@@ -125,13 +129,13 @@ async def list_payments(
             after=reads("pay", starting_after, "starting_after"),
             before=reads("pay", ending_before, "ending_before"),
         )
-    return Page([show_payment(payment) for payment in page], more)
+    return Page([_shown(request, payment) for payment in page], more)
 
 
 @get("/v1/payments/{payment_id:str}", opt={"scope": "payments:read"}, tags=["payments"])
 async def get_payment(request: Request[Any, Any, Any], payment_id: FromPath[str]) -> PaymentView:
     """See one payment."""
-    return show_payment(await _mine(request, payment_id))
+    return _shown(request, await _mine(request, payment_id))
 
 
 @get("/v1/payments/{payment_id:str}/detail", opt={"scope": "payments:read"}, tags=["payments"])
@@ -147,8 +151,17 @@ async def get_payment_detail(request: Request[Any, Any, Any], payment_id: FromPa
         return None if minor is None else Money(minor, payment.currency)
 
     return PaymentDetail(
-        payment=show_payment(payment),
-        steps=[StepView(s.step, s.state, money(s.amount), s.detail, s.at.isoformat()) for s in steps],
+        payment=_shown(request, payment),
+        steps=[
+            StepView(
+                s.step,
+                s.state,
+                money(s.amount),
+                {} if s.step == "refused" else s.detail,  # the payment says why, to whom it concerns
+                s.at.isoformat(),
+            )
+            for s in steps
+        ],
         entries=[
             EntryOfPayment(
                 e["seq"],
@@ -160,7 +173,7 @@ async def get_payment_detail(request: Request[Any, Any, Any], payment_id: FromPa
             )
             for e in entries
         ],
-        refunds=[show_payment(refund) for refund in refunds],
+        refunds=[_shown(request, refund) for refund in refunds],
     )
 
 
@@ -233,7 +246,7 @@ async def list_refunds(request: Request[Any, Any, Any], payment_id: FromPath[str
     payment = await _mine(request, payment_id)
     async with book_of(request).database.read() as connection:
         refunds = await refunds_of(connection, payment.id)
-    return Page([show_payment(refund) for refund in refunds], False)
+    return Page([_shown(request, refund) for refund in refunds], False)
 
 
 @get("/v1/refunds/{refund_id:str}", opt={"scope": "payments:read"}, tags=["refunds"])
@@ -244,7 +257,7 @@ async def get_refund(request: Request[Any, Any, Any], refund_id: FromPath[str]) 
         refund = (await load_payments(connection, [id])).get(id)
     if refund is not None and refund.reverses is None:
         refund = None
-    return show_payment(see(key_of(request), refund))
+    return _shown(request, see(key_of(request), refund))
 
 
 def refund_id(payment: UUID, refund_no: str) -> UUID:

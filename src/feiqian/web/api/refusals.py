@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from feiqian.instruments.limits import OverLimit
-from feiqian.instruments.wallet import WalletClosed, WalletFrozen, WalletSuspended
+from feiqian.instruments.wallet import WalletClosed, WalletFrozen, WalletNotFound, WalletSuspended
 from feiqian.kernel.currency import UnknownCurrency
 from feiqian.kernel.errors import NotFound
 from feiqian.kernel.money import CurrencyMismatch
 from feiqian.kernel.text import BadName, BadText
 from feiqian.parties import ReferenceTaken
-from feiqian.payments.submit import (
-    AmountTooLarge,
-    InsufficientFunds,
-    SameWallet,
-    SubjectReused,
-    WalletNotFound,
-)
+from feiqian.payments.submit import AmountTooLarge, InsufficientFunds, SameWallet, SubjectReused
 from feiqian.scenes.shop.emv import MalformedCode
 from feiqian.scenes.shop.purchase import (
     CodeAlreadyPaid,

@@ -15,10 +15,10 @@ from msgspec import Meta
 from feiqian.kernel.errors import Malformed, Refused
 from feiqian.kernel.ids import as_id, new_id, read
 from feiqian.kernel.money import MAX_MINOR, Money
-from feiqian.web.caller import book_of, key_of
+from feiqian.web.caller import acting, key_of
 from feiqian.web.house import House
 from feiqian.web.once import Asked, Once, fingerprint
-from feiqian.web.problem import MEDIA_TYPE, language_of
+from feiqian.web.problem import MEDIA_TYPE, asker_of
 
 # In patterns, `$` alone would let a line break pass at the end.
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?!\n)$", description="ISO 4217 code.", examples=["CNY"])]
@@ -155,14 +155,15 @@ async def once(
     """
     house: House = request.app.state.house
     caller = key_of(request)
-    which: Once[Any, Any] = getattr(house.doors[book_of(request).name], door)
+    which: Once[Any, Any] = getattr(house.doors[request.scope["state"]["book"].name], door)
     asked = Asked(
         caller.principal,
         key or new_id().hex,
         fingerprint(request.method, request.scope["path"], body),
-        language_of(request),
+        asker_of(request, is_merchant=caller.merchant is not None),
         command,
         kept=key is not None,
+        actor=acting(request.scope),
     )
     answer = await which.ask(asked)
     return Response(

@@ -10,12 +10,13 @@ from litestar import Request, Response, post
 from litestar.params import JSONBody
 from msgspec import Meta
 
+from feiqian.instruments.wallet import WalletNotFound
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import NotFound, Refused
 from feiqian.kernel.ids import as_id, read, show
 from feiqian.parties import BadPhone
 from feiqian.parties.party import e164
-from feiqian.payments.submit import SubjectReused, WalletNotFound
+from feiqian.payments.submit import SubjectReused
 from feiqian.payments.view import PaymentView
 from feiqian.scenes.deposit import Deposit
 from feiqian.scenes.transfer import Lookup, Send, look_up
