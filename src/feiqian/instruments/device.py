@@ -276,10 +276,7 @@ async def use_codes(turn: Turn, codes: Sequence[Code]) -> set[Code]:
         counters=[counter for _, _, counter in codes],
         at=turn.at,
     )
-    fresh = {(row["device"], row["step"], row["counter"]) for row in rows}
-    if fresh:
-        await queries.clear_wrong(turn.connection, ids=list({device for device, _, _ in fresh}))
-    return fresh
+    return {(row["device"], row["step"], row["counter"]) for row in rows}
 
 
 async def forget_old_codes(turn: Turn) -> None:

@@ -99,15 +99,18 @@ update device d
  where d.id = wrong.id and (d.locked_until is null or d.locked_until <= :at)
 returning d.id, d.party, d.locked_until is not null and d.locked_until > :at as is_locked;
 
--- name: clear_wrong!
-update device set wrong_codes = 0 where id = any(:ids) and wrong_codes > 0;
-
 -- name: use_codes
-insert into used_code (device, step, counter, used_at)
-select device, step, counter, :at
-  from unnest(:devices::uuid[], :steps::bigint[], :counters::smallint[]) as n (device, step, counter)
-    on conflict (device, step, counter) do nothing
-returning device, step, counter;
+-- use_codes: spend them; a device whose code was good has its wrong ones forgiven
+with spent as (
+    insert into used_code (device, step, counter, used_at)
+    select device, step, counter, :at
+      from unnest(:devices::uuid[], :steps::bigint[], :counters::smallint[]) as n (device, step, counter)
+        on conflict do nothing
+    returning device, step, counter
+), forgiven as (
+    update device set wrong_codes = 0 where id in (select device from spent) and wrong_codes > 0
+)
+select device, step, counter from spent;
 
 -- name: forget_old_codes!
 delete from used_code where used_at < :before;

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from uuid import UUID
 
 from feiqian.instruments.limits import Usage
 from feiqian.kernel.book import Turn
-from feiqian.kernel.queries import load
+from feiqian.kernel.queries import Writing, load
 
 queries = load(Path(__file__).parent)
 
 
 class Counting:
-    """The usage counters of some owners during one turn; nothing is stored before `write`."""
+    """The usage counters of some owners during one turn; nothing is stored but by its `writings`."""
 
     def __init__(self, known: dict[tuple[UUID, str, str], Usage], day: date) -> None:
         self._known = known
@@ -52,24 +52,25 @@ class Counting:
             usage = self._changed[owner, scope, currency] = self.of(owner, scope, currency)
             usage.take_back(amount, counted_on, whole=whole)
 
-    async def write(self, turn: Turn) -> None:
-        """Store the counters that changed."""
-        if not self._changed:
-            return
+    def writings(self) -> Iterator[Writing]:
+        """What stores the counters that changed."""
         rows = list(self._changed.values())
-        await queries.write_usage(
-            turn.connection,
-            owners=[u.owner for u in rows],
-            scopes=[u.scope for u in rows],
-            currencies=[u.currency for u in rows],
-            days=[u.day for u in rows],
-            day_amounts=[u.day_amount for u in rows],
-            day_counts=[u.day_count for u in rows],
-            year_amounts=[u.year_amount for u in rows],
-            year_counts=[u.year_count for u in rows],
-            life_amounts=[u.life_amount for u in rows],
-            life_counts=[u.life_count for u in rows],
-        )
+        if rows:
+            yield (
+                queries.write_usage,
+                {
+                    "owners": [u.owner for u in rows],
+                    "scopes": [u.scope for u in rows],
+                    "currencies": [u.currency for u in rows],
+                    "days": [u.day for u in rows],
+                    "day_amounts": [u.day_amount for u in rows],
+                    "day_counts": [u.day_count for u in rows],
+                    "year_amounts": [u.year_amount for u in rows],
+                    "year_counts": [u.year_count for u in rows],
+                    "life_amounts": [u.life_amount for u in rows],
+                    "life_counts": [u.life_count for u in rows],
+                },
+            )
 
 
 async def open_counting(turn: Turn, owners: Iterable[UUID]) -> Counting:

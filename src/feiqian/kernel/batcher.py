@@ -22,6 +22,9 @@ Answer = TypeVar("Answer")
 _Waiting = tuple[Asked, "asyncio.Future[Answer]", float]  # the last: when it came
 
 
+HANDED_OUT_AT_ONCE = 1
+
+
 class Batcher(Generic[Asked, Answer]):
     """Gathers items for `work`, which answers a list of them in order."""
 
@@ -96,10 +99,22 @@ class Batcher(Generic[Asked, Answer]):
                 error = Broken(verb=self._verb)
             answers = [error] * len(batch)
         metrics.batch(self._verb, len(batch), perf_counter() - started)
-        for (_, future, _), answer in zip(batch, answers, strict=True):
-            if future.done():
-                continue
-            if isinstance(answer, BaseException):
-                future.set_exception(answer)
-            else:
-                future.set_result(answer)
+        _hand_out([(future, answer) for (_, future, _), answer in zip(batch, answers, strict=True)])
+
+
+def _hand_out(answers: Sequence[tuple[asyncio.Future[Answer], Answer | BaseException]]) -> None:
+    """Give answers to those who wait, a few in each round of the loop.
+
+    All at once, their handlers would run before the next batch's first reply from the database is
+    read; a few at a time, they run while the database works.
+    """
+    for future, answer in answers[:HANDED_OUT_AT_ONCE]:
+        if future.done():
+            continue
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+    rest = answers[HANDED_OUT_AT_ONCE:]
+    if rest:
+        asyncio.get_running_loop().call_soon(_hand_out, rest)

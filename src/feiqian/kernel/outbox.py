@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 
 from feiqian.kernel.book import Turn
 from feiqian.kernel.ids import new_id
-from feiqian.kernel.queries import load
+from feiqian.kernel.queries import Writing, load, together
 
 queries = load(Path(__file__).parent)
 
@@ -35,13 +36,26 @@ class Outbox:
 
     async def write(self, turn: Turn) -> None:
         """Store all in the turn's transaction."""
+        await together(turn.connection, *self.writings(turn))
+
+    def writings(self, turn: Turn) -> Iterator[Writing]:
+        """What stores all, for those who store more at once."""
         if self._events:
             ids, types, subjects, owners, data = zip(*self._events, strict=True)
-            await queries.add_events(
-                turn.connection, ids=ids, types=types, subjects=subjects, owners=owners, data=data, at=turn.at
+            yield (
+                queries.add_events,
+                {
+                    "ids": ids,
+                    "types": types,
+                    "subjects": subjects,
+                    "owners": owners,
+                    "data": data,
+                    "at": turn.at,
+                },
             )
         if self._jobs:
             kinds, due, subjects, payloads = zip(*self._jobs, strict=True)
-            await queries.add_jobs(
-                turn.connection, kinds=kinds, subjects=subjects, payloads=payloads, due_at=due
+            yield (
+                queries.add_jobs,
+                {"kinds": kinds, "subjects": subjects, "payloads": payloads, "due_at": due},
             )

@@ -7,6 +7,7 @@ value, `!` the command's tag, `*!` for many sets of parameters at once.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -35,7 +36,9 @@ class _Driver:
 
     def process_sql(self, name: str, operation: Any, sql: str) -> str:
         """The statement with $1, $2 for :names, as the driver wants them."""
-        return str(self._numbered.process_sql(name, operation, sql))
+        numbered = str(self._numbered.process_sql(name, operation, sql))
+        _NAMES[numbered] = self._numbered.var_sorted[name]
+        return numbered
 
     def _order(self, name: str, values: dict[str, Any]) -> list[Any]:
         return [values[each] for each in self._numbered.var_sorted[name]]
@@ -59,3 +62,32 @@ class _Driver:
 
     def execute_script(self, connection: Any, sql: str) -> Any:
         return connection.execute(sql)
+
+
+Writing = tuple[Any, dict[str, Any]]
+"""A loaded statement that writes, and the values it takes."""
+
+_PLACE = re.compile(r"\$(\d+)")
+_NAMES: dict[str, list[str]] = {}  # statement -> its names, in the order of its numbers
+
+
+async def together(connection: Any, *writings: Writing) -> None:
+    """Run statements that write in one round trip, as parts of one statement.
+
+    None sees what another writes; constraints hold when all are done. Only plain inserts, updates and
+    deletes: what begins with `with` cannot be a part.
+    """
+    if writings:
+        sql = _joined(tuple(query.sql for query, _ in writings))
+        values = [values[name] for query, values in writings for name in _NAMES[query.sql]]
+        await connection.execute(sql, *values)
+
+
+@cache
+def _joined(statements: tuple[str, ...]) -> str:
+    parts, before = [], 0
+    for n, sql in enumerate(statements):
+        moved = _PLACE.sub(lambda found, by=before: f"${int(found[1]) + by}", sql)  # type: ignore[misc]
+        parts.append(f"part_{n} as (\n{moved.strip().rstrip(';')}\n)")
+        before += len(_NAMES[sql])
+    return "with " + ", ".join(parts) + " select"

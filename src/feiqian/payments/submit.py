@@ -73,7 +73,9 @@ async def submit(turn: Turn, orders: Sequence[Order]) -> list[Answer]:
     """
     before = await _before(turn, orders)
     sheet = await open_worksheet(
-        turn, (wallet for order in orders for leg in order.legs for wallet in (leg.source, leg.target))
+        turn,
+        (wallet for order in orders for leg in order.legs for wallet in (leg.source, leg.target)),
+        currencies={leg.amount.currency for order in orders for leg in order.legs},
     )
     answers: list[Answer] = []
     for order in orders:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from uuid import UUID
 import msgspec
 
 from feiqian.instruments.usage import Counting, open_counting
-from feiqian.instruments.wallet import Wallet, resolve
+from feiqian.instruments.wallet import Wallet, house_wallet, resolve
 from feiqian.kernel.book import Turn
 from feiqian.kernel.outbox import Outbox
-from feiqian.kernel.queries import load
+from feiqian.kernel.queries import Writing, load, together
 from feiqian.ledger import Pen, open_pen
 from feiqian.merchants.contract import Contract, contracts
 from feiqian.payments.lifecycle import after
@@ -76,47 +76,54 @@ class Worksheet:
         self.outbox.tell(type, payment.id, owner, {"payment": show_payment(payment)})
 
     async def write(self) -> None:
-        """Store all: usage, payments, legs, steps, movements, events and timers, in one transaction."""
+        """Store all: payments, legs, steps, usage, movements, events and timers, in one transaction."""
         connection = self.turn.connection
-        if self._new:
-            await self._write_new(connection)
         if self._changed:
             await self._write_changed(connection)
-        if self._steps:
-            await queries.add_steps(
-                connection,
-                payments=[s.payment for s in self._steps],
-                ns=[s.n for s in self._steps],
-                steps=[s.step for s in self._steps],
-                states=[s.state for s in self._steps],
-                amounts=[s.amount for s in self._steps],
-                details=[_text(s.detail) for s in self._steps],
-                at=[s.at for s in self._steps],
-            )
-        await self.counting.write(self.turn)
+        steps = self._steps
+        writings: list[Writing] = [
+            *self._new_rows(),
+            *self.counting.writings(),
+            *self.outbox.writings(self.turn),
+        ]
+        if steps:
+            columns = {
+                "payments": [s.payment for s in steps],
+                "ns": [s.n for s in steps],
+                "steps": [s.step for s in steps],
+                "states": [s.state for s in steps],
+                "amounts": [s.amount for s in steps],
+                "details": [_text(s.detail) for s in steps],
+                "at": [s.at for s in steps],
+            }
+            writings.append((queries.add_steps, columns))
+        await together(connection, *writings)
         await self.pen.write()
-        await self.outbox.write(self.turn)
 
-    async def _write_new(self, connection: Any) -> None:
+    def _new_rows(self) -> Iterator[Writing]:
         payments = list(self._new.values())
+        if not payments:
+            return
         columns = {name: [getattr(p, name) for p in payments] for name in _NEW}
         columns["refusal"] = [None if r is None else _text(r) for r in columns["refusal"]]
         columns["refs"] = [_text(refs) for refs in columns["refs"]]
-        await queries.add_payments(connection, **columns)
+        yield queries.add_payments, columns
         legs = [(payment.id, leg) for payment in payments for leg in payment.legs]
         if legs:
-            await queries.add_legs(
-                connection,
-                payments=[id for id, _ in legs],
-                ns=[leg.n for _, leg in legs],
-                sources=[leg.source for _, leg in legs],
-                targets=[leg.target for _, leg in legs],
-                amounts=[leg.amount for _, leg in legs],
-                whys=[leg.why for _, leg in legs],
-                taken=[leg.taken for _, leg in legs],
-                returned=[leg.returned for _, leg in legs],
-                holds=[leg.hold for _, leg in legs],
-                contracts=[leg.contract for _, leg in legs],
+            yield (
+                queries.add_legs,
+                {
+                    "payments": [id for id, _ in legs],
+                    "ns": [leg.n for _, leg in legs],
+                    "sources": [leg.source for _, leg in legs],
+                    "targets": [leg.target for _, leg in legs],
+                    "amounts": [leg.amount for _, leg in legs],
+                    "whys": [leg.why for _, leg in legs],
+                    "taken": [leg.taken for _, leg in legs],
+                    "returned": [leg.returned for _, leg in legs],
+                    "holds": [leg.hold for _, leg in legs],
+                    "contracts": [leg.contract for _, leg in legs],
+                },
             )
 
     async def _write_changed(self, connection: Any) -> None:
@@ -146,12 +153,21 @@ def _text(value: Any) -> str:
 
 
 async def open_worksheet(
-    turn: Turn, wallets: Iterable[UUID], payments: Sequence[Payment] = (), *, counted: bool = True
+    turn: Turn,
+    wallets: Iterable[UUID],
+    payments: Sequence[Payment] = (),
+    *,
+    currencies: Iterable[str] = (),
+    counted: bool = True,
 ) -> Worksheet:
-    """Read what it takes to decide about these wallets and these existing payments."""
-    ids = set(wallets)
+    """Read what it takes to decide about these wallets and these existing payments.
+
+    currencies: in which merchants may be charged a fee.
+    """
+    ids = {*wallets, *(house_wallet("fee_income", code) for code in currencies)}
     holds: list[UUID] = []
     for payment in payments:
+        ids.add(house_wallet("fee_income", payment.currency))
         for leg in payment.legs:
             ids.update((leg.source, leg.target))
             if leg.hold is not None:
@@ -161,9 +177,6 @@ async def open_worksheet(
     merchants = [wallet.owner for wallet in found.values() if wallet.kind == "merchant_payable"]
     named = [leg.contract for p in payments for leg in p.legs if leg.contract is not None]
     terms = await contracts(turn, merchants, named)
-    house = {contract.fee_wallet for contract in terms.values()} - set(found)
-    if house:
-        found |= await resolve(turn, house)
     counting = await open_counting(turn, owners if counted else ())
     pen = await open_pen(turn, [wallet.account_key for wallet in found.values()], holds)
     steps: dict[UUID, int] = {}

@@ -23,6 +23,7 @@ from feiqian.instruments.device import (
 )
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import Broken, Refused, keep, revive
+from feiqian.kernel.queries import together
 from feiqian.payments import Payment, submit
 from feiqian.payments.worksheet import load_payments
 from feiqian.scenes.shop import emv_consumer, payment_code
@@ -189,20 +190,21 @@ class _Desk:
         self._scans.append((purchase.id, mark, payment, text))
 
     async def write(self) -> None:
-        await self.counter.write()
         if self._wrong:
             await note_wrong(self.turn, self._wrong)
+        writings = list(self.counter.writings())
         if self._scans:
-            await queries.add_scans(
-                self.turn.connection,
-                purchases=[purchase for purchase, _, _, _ in self._scans],
-                devices=[mark[0] for _, mark, _, _ in self._scans],
-                steps=[mark[1] for _, mark, _, _ in self._scans],
-                counters=[mark[2] for _, mark, _, _ in self._scans],
-                payments=[payment for _, _, payment, _ in self._scans],
-                refusals=[refusal for _, _, _, refusal in self._scans],
-                at=self.turn.at,
-            )
+            columns = {
+                "purchases": [purchase for purchase, _, _, _ in self._scans],
+                "devices": [mark[0] for _, mark, _, _ in self._scans],
+                "steps": [mark[1] for _, mark, _, _ in self._scans],
+                "counters": [mark[2] for _, mark, _, _ in self._scans],
+                "payments": [payment for _, _, payment, _ in self._scans],
+                "refusals": [refusal for _, _, _, refusal in self._scans],
+                "at": self.turn.at,
+            }
+            writings.append((queries.add_scans, columns))
+        await together(self.turn.connection, *writings)
 
 
 async def _devices(turn: Turn, asked: Sequence[Charge]) -> dict[str, Device]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import msgspec
 from feiqian.kernel.book import Turn
 from feiqian.kernel.errors import NotFound, Refused
 from feiqian.kernel.ids import new_id
-from feiqian.kernel.queries import load
+from feiqian.kernel.queries import Writing, load, together
 from feiqian.payments import Payment
 from feiqian.scenes.shop.purchase import (
     CodeAlreadyPaid,
@@ -139,21 +139,26 @@ class Counter:
 
     async def write(self) -> None:
         """Store new purchases as they now stand, and what became of older ones."""
-        connection = self.turn.connection
+        await together(self.turn.connection, *self.writings())
+
+    def writings(self) -> Iterator[Writing]:
+        """What stores all, for those who store more at once."""
         if self._new:
             columns = {name: [getattr(p, name) for p in self._new] for name in _COLUMNS}
             columns["metadata"] = [_JSON.encode(each).decode() for each in columns["metadata"]]
-            await queries.add_purchases(connection, **columns)
+            yield queries.add_purchases, columns
         fresh = {purchase.id for purchase in self._new}
         changed = [purchase for id, purchase in self._changed.items() if id not in fresh]
         if changed:
-            await queries.change_purchases(
-                connection,
-                ids=[p.id for p in changed],
-                states=[p.state for p in changed],
-                payments=[p.payment for p in changed],
-                codes=[p.code for p in changed],
-                expires_at=[p.expires_at for p in changed],
+            yield (
+                queries.change_purchases,
+                {
+                    "ids": [p.id for p in changed],
+                    "states": [p.state for p in changed],
+                    "payments": [p.payment for p in changed],
+                    "codes": [p.code for p in changed],
+                    "expires_at": [p.expires_at for p in changed],
+                },
             )
 
 
