@@ -196,7 +196,7 @@ def install_each(install: Callable[[list[str]], None], requirements: list[str]) 
 
 
 def pip_wheel(folder: Path) -> Path:
-    """Pip's wheel in folder, by the pip of this machine if it has one, else from the index itself."""
+    """Pip's wheel in folder, by the pip of this machine if it has one, else from an index that is named."""
     try:
         run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, "pip"])
     except Failed:
@@ -212,13 +212,13 @@ def pip_wheel(folder: Path) -> Path:
 
 
 def indexes() -> list[str]:
-    """Where packages come from, as the environment or pip's files say."""
+    """Where packages come from, as the environment or pip's files say; nowhere when they do not."""
     named = [os.environ.get(name) for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")]
     files = configparser.RawConfigParser(strict=False)
     home = Path.home()
     files.read(["/etc/pip.conf", home / ".pip/pip.conf", home / ".config/pip/pip.conf"])
     named.append(files.get("global", "index-url", fallback=None))
-    return [index for index in named if index] or ["https://pypi.org/simple"]
+    return [index for index in named if index]
 
 
 def fetch_pip(index: str, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -81,3 +82,19 @@ def test_clocks_shift() -> None:
     assert hand.now() == datetime(2026, 1, 1, 1, tzinfo=UTC)
     ahead = Clock(timedelta(days=1)).now() - datetime.now(UTC)
     assert timedelta(hours=23, minutes=59) < ahead < timedelta(days=1, minutes=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_draws_other_ids() -> None:
+    """Random numbers are drawn a page at a time, and a page must not be used by two."""
+    new_id()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, b"".join(new_id(1).bytes for _ in range(100)))
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = {id[8:] for id in zip(*[iter(os.read(reader, 1600))] * 16, strict=True)}
+    ours = {tuple(new_id(1).bytes[8:]) for _ in range(100)}
+    assert len(theirs) == 100
+    assert not theirs & ours

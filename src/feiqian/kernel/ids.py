@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import time
 from uuid import UUID
 
@@ -16,8 +17,26 @@ from asyncpg.pgproto.pgproto import UUID as _FastUUID
 
 from feiqian.kernel.errors import NotFound
 
+_PAGE = 4096
+_NUMBER = struct.Struct(">Q")
 _HEX = re.compile(r"[0-9a-f]{32}\Z")
 _last_tick = 0
+_chance: list[tuple[int]] = []  # drawn from the system a page at a time: a call for each id costs more
+
+
+def _forget_chance() -> None:
+    """Two processes must never draw from one page."""
+    _chance.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_chance)
+
+
+def _draw() -> int:
+    if not _chance:
+        _chance.extend(_NUMBER.iter_unpack(os.urandom(_PAGE)))
+    return _chance.pop()[0]
 
 
 def new_id(at_ms: int | None = None) -> UUID:
@@ -33,9 +52,9 @@ def new_id(at_ms: int | None = None) -> UUID:
             tick = _last_tick + 1
         _last_tick = tick
     else:
-        tick = (at_ms << 12) | int.from_bytes(os.urandom(2), "big") >> 4
+        tick = (at_ms << 12) | _draw() >> 52
     head = (tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64
-    tail = 0b10 << 62 | int.from_bytes(os.urandom(8), "big") >> 2
+    tail = 0b10 << 62 | _draw() >> 2
     return _FastUUID((head | tail).to_bytes(16, "big"))  # type: ignore[no-any-return]
 
 

@@ -129,14 +129,13 @@ class _Desk:
         self._devices = devices
         self._wrong: list[UUID] = []
         self._before: dict[tuple[UUID, Mark], dict[str, Any]] = {}
-        self._scans: list[tuple[UUID, Mark, UUID | None, str | None]] = []
+        self._scans: list[tuple[UUID, Mark, str]] = []  # those that were refused
 
     async def read_scans(self, asked: Sequence[Charge]) -> None:
         """Earlier scans for the purchases that these order numbers already are."""
         known = [id for id in map(self.counter.known_id, (each.purchase for each in asked)) if id]
         for row in await queries.scans(self.turn.connection, purchases=known) if known else []:
-            if row["refusal"] is not None:
-                self._before[row["purchase"], (row["device"], row["step"], row["counter"])] = row["refusal"]
+            self._before[row["purchase"], (row["device"], row["step"], row["counter"])] = row["refusal"]
 
     def wallet(self, purchase: Purchase) -> UUID:
         return self.counter.shops[purchase.store].wallets[purchase.currency]
@@ -178,16 +177,11 @@ class _Desk:
 
     def note(self, purchase: Purchase, mark: Mark, device: Device, outcome: Payment | Refused) -> None:
         self.counter.note(purchase, outcome)
-        refusal: dict[str, Any] | None
-        payment: UUID | None
-        if isinstance(outcome, Refused):
-            refusal, payment = keep(outcome), None
-        else:
-            refusal, payment = outcome.refusal, outcome.id
+        refusal = keep(outcome) if isinstance(outcome, Refused) else outcome.refusal
         if refusal is not None:
+            # What was paid is remembered by its purchase; what was refused, only here.
             self._before[purchase.id, mark] = refusal
-        text = None if refusal is None else msgspec.json.encode(refusal).decode()
-        self._scans.append((purchase.id, mark, payment, text))
+            self._scans.append((purchase.id, mark, msgspec.json.encode(refusal).decode()))
 
     async def write(self) -> None:
         if self._wrong:
@@ -195,12 +189,11 @@ class _Desk:
         writings = list(self.counter.writings())
         if self._scans:
             columns = {
-                "purchases": [purchase for purchase, _, _, _ in self._scans],
-                "devices": [mark[0] for _, mark, _, _ in self._scans],
-                "steps": [mark[1] for _, mark, _, _ in self._scans],
-                "counters": [mark[2] for _, mark, _, _ in self._scans],
-                "payments": [payment for _, _, payment, _ in self._scans],
-                "refusals": [refusal for _, _, _, refusal in self._scans],
+                "purchases": [purchase for purchase, _, _ in self._scans],
+                "devices": [mark[0] for _, mark, _ in self._scans],
+                "steps": [mark[1] for _, mark, _ in self._scans],
+                "counters": [mark[2] for _, mark, _ in self._scans],
+                "refusals": [refusal for _, _, refusal in self._scans],
                 "at": self.turn.at,
             }
             writings.append((queries.add_scans, columns))

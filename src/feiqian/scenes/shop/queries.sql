@@ -79,14 +79,13 @@ update purchase p set state = n.state, payment = n.payment, code = n.code, expir
  where p.id = n.id;
 
 -- name: scans
-select purchase, device, step, counter, payment, refusal from scan where purchase = any(:purchases);
+select purchase, device, step, counter, refusal from refused_scan where purchase = any(:purchases);
 
 -- name: add_scans!
-insert into scan (purchase, device, step, counter, payment, refusal, at)
-select purchase, device, step, counter, payment, refusal::jsonb, :at
-  from unnest(:purchases::uuid[], :devices::uuid[], :steps::bigint[], :counters::smallint[],
-              :payments::uuid[], :refusals::text[])
-       as n (purchase, device, step, counter, payment, refusal);
+insert into refused_scan (purchase, device, step, counter, refusal, at)
+select purchase, device, step, counter, refusal::jsonb, :at
+  from unnest(:purchases::uuid[], :devices::uuid[], :steps::bigint[], :counters::smallint[], :refusals::text[])
+       as n (purchase, device, step, counter, refusal);
 
 -- name: stands
 -- stands: static codes by token

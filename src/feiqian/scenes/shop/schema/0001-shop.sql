@@ -24,14 +24,13 @@ create table purchase (
 create index purchase_by_merchant on purchase (merchant, id);
 create index purchase_by_number on purchase (merchant_order_no);
 
--- Each time a customer's code was scanned for a purchase, and which payment it became.
-create table scan (
+-- Scans of a customer's code that were refused: the same code for the same purchase hears the same again.
+create table refused_scan (
     purchase uuid not null,
     device   uuid not null,
     step     bigint not null,
     counter  smallint not null,
-    payment  uuid,
-    refusal  jsonb,
+    refusal  jsonb not null,
     at       timestamptz not null,
     primary key (purchase, device, step, counter)
 );
