@@ -52,8 +52,9 @@ async def test_a_held_turn_is_waited_for_and_then_refused(history: History) -> N
             assert answer.headers["content-type"] == "application/problem+json"
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.body["retryable"] is True
-            # One batch waits for the turn, those behind it for that batch.
-            assert PATIENCE * 0.9 < took < 2 * PATIENCE + 1
+            # One batch waits for the turn, those behind it for that batch; on a busy machine some
+            # requests are read late and wait for one more.
+            assert PATIENCE * 0.9 < took < 3 * PATIENCE + 2
     await connection.close()
     assert await quarter.rows("select from request") == []
     for key, body in bodies.items():
