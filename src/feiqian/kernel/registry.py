@@ -76,9 +76,13 @@ class Registry:
         self._on_drop = on_drop
         self._schemas = schemas
 
+    async def prepare(self) -> list[str]:
+        """Bring the registry itself up to date, and no book. -> names of migrations applied."""
+        return await migrate(self._dsn, SCHEMA, FOLDERS)
+
     async def migrate(self) -> dict[str, list[str]]:
         """Bring the registry and every book up to date. -> names of migrations applied, by schema."""
-        done = {SCHEMA: await migrate(self._dsn, SCHEMA, FOLDERS)}
+        done = {SCHEMA: await self.prepare()}
         for record in await self.books():
             done[record.schema] = await migrate(self._dsn, record.schema, self._schemas)
         return done
